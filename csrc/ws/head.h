@@ -1,0 +1,68 @@
+/*
+** HTTP/1.1 message heads (RFC 9112, 2 to 5), both directions. Strict: CRLF
+** only, no folding (RFC 9112, 5.2), no space before the colon, no control
+** characters, tokens where tokens belong.
+*/
+#ifndef WS_HEAD_H
+#define WS_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+struct ws_field {
+  const char *name;  /* lower case, NUL-terminated, within the head's bytes */
+  const char *value; /* no white space around it, NUL-terminated */
+};
+
+struct ws_head {
+  struct base_buf bytes; /* owned */
+  bool complete;
+  size_t scanned;        /* private: bytes already looked at */
+  size_t seen;           /* private: fields begun */
+  uint8_t state, step;   /* private: where in the grammar the next byte is */
+  int err;               /* private: once wrong, wrong for ever */
+  bool is_request;
+  int status;            /* responses */
+  const char *reason;    /* responses; may be empty */
+  const char *method;    /* requests */
+  const char *target;    /* requests; origin-form */
+  size_t count;
+  struct ws_field *fields; /* owned, allocated when complete */
+};
+
+void ws_head_init(struct ws_head *h, bool is_request, size_t limit_bytes);
+void ws_head_deinit(struct ws_head *h);
+
+/*
+** Take bytes until the blank line. Returns how many of the 'n' were used (the
+** rest belongs to what follows the head) or a negative enum base_err:
+** HEAD_SYNTAX as soon as it is certain, HEAD_LENGTH, HEAD_VERSION, MEMORY.
+** 'complete' tells whether the head is whole. 'reason', 'method', 'target' and
+** the fields are there only then.
+*/
+long ws_head_feed(struct ws_head *h, const uint8_t *in, size_t n);
+
+/* The first field of that (lower-case) name, or NULL. */
+const char *ws_head_get(const struct ws_head *h, const char *name);
+size_t ws_head_count(const struct ws_head *h, const char *name);
+
+/* Does any field of that name list the token, without regard to case? */
+bool ws_head_has_token(const struct ws_head *h, const char *name,
+                       const char *token);
+
+/* For checks of what a user wants to send (RFC 9110, 5.1 and 5.5). */
+bool ws_head_is_token(const char *s, size_t n);
+bool ws_head_is_value(const char *s, size_t n); /* no CR, LF, NUL, controls */
+
+/*
+** Seconds that Retry-After asks to wait (RFC 9110, 10.2.3), -1 without one
+** or when malformed. Both forms; a date is taken relative to 'now' (epoch
+** seconds) and never gives less than 0.
+*/
+double ws_head_retry_after(const struct ws_head *h, double now);
+
+#endif
