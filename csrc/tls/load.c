@@ -1,0 +1,275 @@
+#include "tls/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "base/mem.h"
+#include "tls/file.h"
+#include "tls/reason.h"
+
+static const char *const mark = "-----BEGIN";
+
+/* ---- sources ------------------------------------------------------------ */
+
+/* One item of an option: its text, and what to call it in a sentence. */
+struct source {
+  char label[288];
+  const char *text;
+  size_t size;
+  char *owned; /* what was read of a file, or NULL */
+};
+
+static struct base_error *source_open(struct source *s, const char *item,
+                                      const char *option) {
+  struct base_error *err;
+  s->owned = NULL;
+  s->text = item;
+  s->size = strlen(item);
+  if (strstr(item, mark) != NULL) {
+    (void)snprintf(s->label, sizeof s->label, "the PEM text of '%s'", option);
+    return NULL;
+  }
+  (void)snprintf(s->label, sizeof s->label, "\"%.256s\"", item);
+  err = tls_file_read(item, &s->owned, &s->size);
+  s->text = s->owned;
+  return err;
+}
+
+static void source_close(struct source *s) {
+  tls_file_free(s->owned, s->size);
+  s->owned = NULL;
+}
+
+static struct base_error *bad(const char *verb, const struct source *s) {
+  char what[352];
+  (void)snprintf(what, sizeof what, "cannot %s %s", verb, s->label);
+  return tls_reason_config(what);
+}
+
+/* ---- passwords ---------------------------------------------------------- */
+
+struct secret {
+  const char *password; /* or NULL */
+  bool asked;
+};
+
+static int give_password(char *out, int size, int writing, void *ctx) {
+  struct secret *s = (struct secret *)ctx;
+  size_t n;
+  (void)writing;
+  s->asked = true;
+  if (s->password == NULL)
+    return -1;
+  n = strlen(s->password);
+  if (size < 0 || n > (size_t)size)
+    return -1;
+  memcpy(out, s->password, n);
+  return (int)n;
+}
+
+/* ---- certificates ------------------------------------------------------- */
+
+static struct base_error *no_certificate(const struct source *s) {
+  return base_error_new(BASE_KIND_TLS, "no_certificate",
+                        "there is no certificate in %s", s->label);
+}
+
+/* All certificates of a text, at least one. */
+static struct base_error *certs_of(const struct source *s,
+                                   STACK_OF(X509) **out) {
+  struct secret none = {NULL, false};
+  struct base_error *err = NULL;
+  STACK_OF(X509) *all = sk_X509_new_null();
+  BIO *b = BIO_new_mem_buf(s->text, (int)s->size);
+  X509 *x = NULL;
+  ERR_clear_error();
+  while (all != NULL && b != NULL) {
+    x = PEM_read_bio_X509_AUX(b, NULL, give_password, &none);
+    if (x == NULL || sk_X509_push(all, x) <= 0)
+      break;
+    x = NULL;
+  }
+  if (all == NULL || b == NULL || x != NULL)
+    err = base_error_from(BASE_ERR_MEMORY);
+  else if (strstr(s->text, "CERTIFICATE-----") == NULL)
+    err = no_certificate(s);
+  else if (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_PEM ||
+           ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    err = bad("read a certificate of", s);
+  else if (sk_X509_num(all) == 0)
+    err = no_certificate(s);
+  X509_free(x);
+  BIO_free(b);
+  ERR_clear_error();
+  if (err != NULL) {
+    sk_X509_pop_free(all, X509_free);
+    all = NULL;
+  }
+  *out = all;
+  return err;
+}
+
+/* ---- trust -------------------------------------------------------------- */
+
+struct folder {
+  X509_STORE *store;
+  int found; /* certificates */
+};
+
+static struct base_error *trust_text(X509_STORE *store,
+                                     const struct source *s) {
+  STACK_OF(X509) *all;
+  struct base_error *err = certs_of(s, &all);
+  int i;
+  for (i = 0; err == NULL && i < sk_X509_num(all); i++)
+    if (X509_STORE_add_cert(store, sk_X509_value(all, i)) != 1)
+      err = bad("trust a certificate of", s);
+  sk_X509_pop_free(all, X509_free);
+  return err;
+}
+
+/* In a folder other things may lie beside certificates: lists, a README. */
+static struct base_error *trust_entry(void *ctx, const char *path) {
+  struct folder *f = (struct folder *)ctx;
+  struct source s;
+  struct base_error *err = source_open(&s, path, "ca");
+  if (err != NULL)
+    return err;
+  if (strstr(s.text, "CERTIFICATE-----") != NULL) {
+    f->found++;
+    err = trust_text(f->store, &s);
+  }
+  source_close(&s);
+  return err;
+}
+
+static struct base_error *trust_item(X509_STORE *store, const char *item) {
+  struct source s;
+  struct base_error *err;
+  if (strstr(item, mark) == NULL && tls_file_is_folder(item)) {
+    struct folder f = {NULL, 0};
+    f.store = store;
+    err = tls_file_each(item, trust_entry, &f);
+    if (err == NULL && f.found == 0)
+      err = base_error_new(BASE_KIND_TLS, "no_certificate",
+                           "there is no file with a certificate in the folder "
+                           "\"%.256s\"",
+                           item);
+    return err;
+  }
+  err = source_open(&s, item, "ca");
+  if (err == NULL)
+    err = trust_text(store, &s);
+  source_close(&s);
+  return err;
+}
+
+struct base_error *tls_load_trust(X509_STORE *store,
+                                  const struct tls_list *items) {
+  struct base_error *err = NULL;
+  size_t i;
+  for (i = 0; err == NULL && i < items->count; i++)
+    err = trust_item(store, items->items[i]);
+  return err;
+}
+
+/* ---- our own ------------------------------------------------------------ */
+
+static struct base_error *key_error(const struct secret *s,
+                                    const struct source *from) {
+  struct base_error *err = bad("read the private key of", from);
+  if (err->kind == BASE_KIND_LIMIT) /* memory, which explains the rest */
+    return err;
+  if (strstr(from->text, "PRIVATE KEY-----") == NULL) {
+    base_error_free(err);
+    return base_error_new(BASE_KIND_TLS, "no_private_key",
+                          "there is no private key in %s", from->label);
+  }
+  if (!s->asked)
+    return err;
+  base_error_free(err);
+  if (s->password == NULL)
+    return base_error_new(BASE_KIND_TLS, "bad_password_read",
+                          "the private key of %s is encrypted, and no "
+                          "'password' was given",
+                          from->label);
+  return base_error_new(BASE_KIND_TLS, "bad_decrypt",
+                        "the private key of %s cannot be decrypted: the "
+                        "'password' is wrong, or the file is damaged",
+                        from->label);
+}
+
+static struct base_error *key_mismatch(const struct source *from) {
+  struct base_error *err = bad("compare with the certificate the key of", from);
+  if (err->kind == BASE_KIND_LIMIT)
+    return err;
+  base_error_free(err);
+  return base_error_new(BASE_KIND_TLS, "key_values_mismatch",
+                        "the private key of %s is not that of the certificate "
+                        "in 'cert'",
+                        from->label);
+}
+
+static struct base_error *use_key(SSL_CTX *ctx, X509 *leaf,
+                                  const struct source *from,
+                                  const char *password) {
+  struct secret secret = {NULL, false};
+  struct base_error *err = NULL;
+  BIO *b = BIO_new_mem_buf(from->text, (int)from->size);
+  EVP_PKEY *key = NULL;
+  secret.password = password;
+  ERR_clear_error();
+  if (b != NULL)
+    key = PEM_read_bio_PrivateKey(b, NULL, give_password, &secret);
+  if (b == NULL)
+    err = base_error_from(BASE_ERR_MEMORY);
+  else if (key == NULL)
+    err = key_error(&secret, from);
+  else if (X509_check_private_key(leaf, key) != 1)
+    err = key_mismatch(from);
+  else if (SSL_CTX_use_PrivateKey(ctx, key) != 1)
+    err = bad("use the key of", from);
+  EVP_PKEY_free(key);
+  BIO_free(b);
+  ERR_clear_error();
+  return err;
+}
+
+/* RFC 8446, 4.4.2: the end's certificate comes first. */
+static struct base_error *use_chain(SSL_CTX *ctx, const STACK_OF(X509) *all,
+                                    const struct source *from) {
+  int i;
+  ERR_clear_error();
+  if (SSL_CTX_use_certificate(ctx, sk_X509_value(all, 0)) != 1)
+    return bad("use the certificate of", from);
+  for (i = 1; i < sk_X509_num(all); i++)
+    if (SSL_CTX_add1_chain_cert(ctx, sk_X509_value(all, i)) != 1)
+      return bad("use the chain of", from);
+  return NULL;
+}
+
+struct base_error *tls_load_identity(SSL_CTX *ctx, const char *cert,
+                                     const char *key, const char *password) {
+  struct source from, key_from;
+  STACK_OF(X509) *all = NULL;
+  struct base_error *err = source_open(&from, cert, "cert");
+  if (err != NULL)
+    return err;
+  err = certs_of(&from, &all);
+  if (err == NULL)
+    err = use_chain(ctx, all, &from);
+  if (err == NULL && key == NULL)
+    err = use_key(ctx, sk_X509_value(all, 0), &from, password);
+  source_close(&from);
+  if (err == NULL && key != NULL) {
+    err = source_open(&key_from, key, "key");
+    if (err == NULL)
+      err = use_key(ctx, sk_X509_value(all, 0), &key_from, password);
+    source_close(&key_from);
+  }
+  sk_X509_pop_free(all, X509_free);
+  return err;
+}

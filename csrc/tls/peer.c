@@ -1,0 +1,195 @@
+#include "tls/peer_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "base/mem.h"
+#include "tls/pin.h"
+#include "tls/text.h"
+
+struct tls_peer {
+  unsigned refs;
+  const char *version, *cipher; /* OpenSSL's own, static */
+  char group[32];
+  char alpn[256];
+  bool resumed, verified;
+  STACK_OF(X509) *chain;
+};
+
+/* ---- the connection ----------------------------------------------------- */
+
+/* The name of a group belongs to the SSL_CTX: it is copied. Without a key
+** exchange of its own, a connection has none. */
+static void set_group(struct tls_peer *p, SSL *ssl) {
+  long id = SSL_get_negotiated_group(ssl);
+  const char *name = id > 0 ? SSL_group_to_name(ssl, (int)id) : NULL;
+  (void)snprintf(p->group, sizeof p->group, "%s", name != NULL ? name : "");
+  ERR_clear_error();
+}
+
+struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
+                              bool verified) {
+  const unsigned char *alpn = NULL;
+  unsigned n = 0;
+  struct tls_peer *p = (struct tls_peer *)base_calloc(1, sizeof *p);
+  if (p == NULL)
+    return NULL;
+  p->refs = 1;
+  p->chain = X509_chain_up_ref((STACK_OF(X509) *)chain);
+  if (p->chain == NULL) {
+    base_free(p);
+    ERR_clear_error();
+    return NULL;
+  }
+  p->version = SSL_get_version(ssl);
+  p->cipher = SSL_get_cipher_name(ssl);
+  set_group(p, ssl);
+  SSL_get0_alpn_selected(ssl, &alpn, &n);
+  if (n > 0 && n < sizeof p->alpn)
+    memcpy(p->alpn, alpn, n);
+  p->resumed = SSL_session_reused(ssl) == 1;
+  p->verified = verified;
+  return p;
+}
+
+struct tls_peer *tls_peer_ref(struct tls_peer *p) {
+  p->refs++;
+  return p;
+}
+
+void tls_peer_unref(struct tls_peer *p) {
+  if (p == NULL || --p->refs > 0)
+    return;
+  sk_X509_pop_free(p->chain, X509_free);
+  base_free(p);
+}
+
+const char *tls_peer_version(const struct tls_peer *p) {
+  return p->version;
+}
+
+const char *tls_peer_cipher(const struct tls_peer *p) {
+  return p->cipher;
+}
+
+const char *tls_peer_group(const struct tls_peer *p) {
+  return p->group;
+}
+
+const char *tls_peer_alpn(const struct tls_peer *p) {
+  return p->alpn;
+}
+
+bool tls_peer_resumed(const struct tls_peer *p) {
+  return p->resumed;
+}
+
+bool tls_peer_verified(const struct tls_peer *p) {
+  return p->verified;
+}
+
+size_t tls_peer_chain_count(const struct tls_peer *p) {
+  int n = sk_X509_num(p->chain);
+  return n > 0 ? (size_t)n : 0;
+}
+
+/* ---- one certificate ---------------------------------------------------- */
+
+static char *hex(const uint8_t *p, size_t n) {
+  static const char digits[] = "0123456789abcdef";
+  char *out = (char *)base_malloc(2 * n + 1);
+  size_t i;
+  if (out == NULL)
+    return NULL;
+  for (i = 0; i < n; i++) {
+    out[2 * i] = digits[p[i] >> 4];
+    out[2 * i + 1] = digits[p[i] & 15];
+  }
+  out[2 * n] = '\0';
+  return out;
+}
+
+/* The digits alone; RFC 5280, 4.1.2.2 wants them positive. */
+static char *serial_text(const X509 *x) {
+  const ASN1_INTEGER *i = X509_get0_serialNumber(x);
+  int n = ASN1_STRING_length(i);
+  if (n <= 0)
+    return base_strdup("00");
+  return hex(ASN1_STRING_get0_data(i), (size_t)n);
+}
+
+static char *dn_text(const X509_NAME *name) {
+  char text[TLS_TEXT_LONG];
+  tls_text_dn(text, name);
+  return base_strdup(text);
+}
+
+static char *digest_text(const X509 *x) {
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned n = 0;
+  if (X509_digest(x, EVP_sha256(), digest, &n) != 1)
+    return NULL;
+  return hex(digest, n);
+}
+
+static char *pin_text(const X509 *x) {
+  uint8_t digest[32];
+  char text[TLS_TEXT_PIN];
+  if (!tls_pin_of(digest, x))
+    return NULL;
+  tls_text_pin(text, digest);
+  return base_strdup(text);
+}
+
+static char *pem_text(const X509 *x) {
+  BIO *b = BIO_new(BIO_s_mem());
+  char *data = NULL, *out = NULL;
+  long n;
+  if (b != NULL && PEM_write_bio_X509(b, (X509 *)x) == 1) {
+    n = BIO_get_mem_data(b, &data);
+    if (n > 0)
+      out = base_strndup(data, (size_t)n);
+  }
+  BIO_free(b);
+  return out;
+}
+
+bool tls_peer_cert(const struct tls_peer *p, size_t i, struct tls_cert *out) {
+  const X509 *x;
+  memset(out, 0, sizeof *out);
+  if (i >= tls_peer_chain_count(p))
+    return false;
+  x = sk_X509_value(p->chain, (int)i);
+  /* A list of names that is malformed is none; only insecure sees one. */
+  (void)tls_text_sans(x, &out->names, &out->names_size);
+  out->subject = dn_text(X509_get_subject_name(x));
+  out->issuer = dn_text(X509_get_issuer_name(x));
+  out->serial = serial_text(x);
+  out->not_before = tls_text_epoch(X509_get0_notBefore(x));
+  out->not_after = tls_text_epoch(X509_get0_notAfter(x));
+  out->sha256 = digest_text(x);
+  out->spki_sha256 = pin_text(x);
+  out->pem = pem_text(x);
+  ERR_clear_error();
+  if (out->subject != NULL && out->issuer != NULL && out->serial != NULL &&
+      out->sha256 != NULL && out->spki_sha256 != NULL && out->pem != NULL)
+    return true;
+  tls_cert_deinit(out);
+  return false;
+}
+
+void tls_cert_deinit(struct tls_cert *c) {
+  base_free(c->subject);
+  base_free(c->issuer);
+  base_free(c->serial);
+  base_free(c->names);
+  base_free(c->sha256);
+  base_free(c->spki_sha256);
+  base_free(c->pem);
+  memset(c, 0, sizeof *c);
+}

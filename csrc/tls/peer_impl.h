@@ -1,0 +1,16 @@
+/*
+** How a peer's facts come to be. Private to this floor.
+*/
+#ifndef TLS_PEER_IMPL_H
+#define TLS_PEER_IMPL_H
+
+#include <openssl/ssl.h>
+
+#include "tls/peer.h"
+
+/* The facts of an established connection, with one reference; counts
+** references of its own on the chain. NULL without memory. */
+struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
+                              bool verified);
+
+#endif
