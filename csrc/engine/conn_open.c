@@ -1,0 +1,172 @@
+/*
+** A connection's beginning: dial, TLS, the opening handshake.
+*/
+#include "base/mem.h"
+#include "engine/connection_impl.h"
+
+/* ---- the upgrade (RFC 6455, 4.1) ----------------------------------------- */
+
+static bool send_bytes(struct engine_conn *c, const uint8_t *data, size_t n) {
+  if (!conn_lend_out(c))
+    return false;
+  if (c->tls == NULL) {
+    if (base_buf_append(&c->out->buf, data, n) == 0)
+      return true;
+    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+    return false;
+  }
+  if (tls_session_write(c->tls, data, n) == TLS_OK)
+    return true;
+  conn_end(c, tls_session_error(c->tls));
+  return false;
+}
+
+static struct ws_head *new_head(size_t limit_bytes) {
+  struct ws_head *h = (struct ws_head *)base_malloc(sizeof *h);
+  if (h != NULL)
+    ws_head_init(h, false, limit_bytes);
+  return h;
+}
+
+static void start_upgrade(struct engine_conn *c) {
+  struct base_buf buf;
+  uint8_t nonce[16];
+  int err;
+  c->phase = CONN_UPGRADE;
+  c->head = new_head(c->conf.limits->max_header);
+  if (c->head == NULL) {
+    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+    return;
+  }
+  if (!tls_random(nonce, sizeof nonce)) {
+    conn_end(c, base_error_new(BASE_KIND_TLS, "random",
+                               "the system's random generator failed"));
+    return;
+  }
+  ws_handshake_key(c->request.key, nonce);
+  base_buf_init(&buf, 16 * LIMIT_HEADER_BYTES);
+  err = ws_handshake_request(&buf, &c->request);
+  if (err != 0)
+    conn_end(c, base_error_from(err));
+  else
+    (void)send_bytes(c, base_buf_data(&buf), buf.len);
+  base_buf_free(&buf);
+}
+
+static void opened(struct engine_conn *c, const char *subprotocol) {
+  const struct engine_limits *l = c->conf.limits;
+  c->phase = c->close == CLOSE_NONE ? CONN_OPEN : CONN_CLOSING;
+  c->opened_at = c->read_at;
+  c->open_by = 0;
+  c->grace = false;
+  if (c->phase == CONN_CLOSING)
+    c->close_by = c->read_at + l->close_timeout_ms;
+  if (l->ping_interval_ms != 0)
+    c->ping_at = c->read_at + l->ping_interval_ms;
+  conn_arm(c);
+  if (c->conf.queue->bytes > l->high_water)
+    c->high = true;
+  c->ops->on_open(c->owner, subprotocol);
+  if (c->head != NULL)
+    ws_head_deinit(c->head);
+  base_free(c->head);
+  c->head = NULL;
+}
+
+void conn_answer(struct engine_conn *c, uint8_t *data, size_t n) {
+  const char *subprotocol, *extensions;
+  struct base_error *err;
+  long used = ws_head_feed(c->head, data, n);
+  if (used < 0) {
+    err = base_error_from((int)used);
+    if (used == BASE_ERR_HEAD_LENGTH)
+      base_error_number(err, "limit", (double)c->conf.limits->max_header);
+    conn_end(c, err);
+    return;
+  }
+  if (!c->head->complete)
+    return;
+  err = ws_handshake_check(&c->request, c->head, tls_sha1, net_clock_epoch(),
+                           &subprotocol, &extensions);
+  if (err != NULL) {
+    conn_end(c, err);
+    return;
+  }
+  opened(c, subprotocol);
+  /* What came right behind the head is the first of the frames. */
+  if ((size_t)used < n && c->phase != CONN_ENDED)
+    conn_plaintext(c, data + used, n - (size_t)used);
+}
+
+/* ---- TLS ---------------------------------------------------------------- */
+
+void conn_handshake(struct engine_conn *c) {
+  enum tls_status st = tls_session_handshake(c->tls);
+  conn_steps(c);
+  if (c->phase == CONN_ENDED || st == TLS_WANT)
+    return;
+  if (st != TLS_OK) {
+    conn_end(c, tls_session_error(c->tls));
+    return;
+  }
+  c->peer = tls_session_peer(c->tls);
+  if (c->peer == NULL)
+    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+  else
+    start_upgrade(c);
+}
+
+static void start_tls(struct engine_conn *c) {
+  struct tls_conf conf;
+  struct base_error *err;
+  conf.host = c->request.url->host;
+  conf.ticket = c->conf.ticket;
+  conf.trace = c->conf.trace;
+  err = tls_session_new(&c->tls, c->conf.tls, &conf);
+  if (err != NULL) {
+    conn_end(c, err);
+    return;
+  }
+  c->engine->ledger.ssl_objects++;
+  c->phase = CONN_TLS;
+  if (conn_lend_out(c))
+    conn_handshake(c);
+}
+
+/* ---- the dial ----------------------------------------------------------- */
+
+static void on_done(void *ctx, struct net_stream *s, struct base_error *err) {
+  struct engine_conn *c = (struct engine_conn *)ctx;
+  c->dialled = true;
+  if (err != NULL) {
+    conn_end(c, err);
+    return;
+  }
+  c->stream = s;
+  net_stream_attach(s, &conn_stream_ops, c);
+  net_stream_peer(s, c->ip, &c->port);
+  if (c->conf.tls != NULL)
+    start_tls(c);
+  else
+    start_upgrade(c);
+  if (c->phase == CONN_ENDED)
+    return;
+  conn_read_start(c);
+  conn_flush(c);
+}
+
+static void on_closed(void *ctx) {
+  struct engine_conn *c = (struct engine_conn *)ctx;
+  c->dial = NULL;
+  conn_gone(c);
+}
+
+static const struct net_dial_ops dial_ops = {on_done, on_closed};
+
+int conn_dial(struct engine_conn *c) {
+  struct net_dial_conf conf;
+  conf.host = c->request.url->host;
+  conf.port = c->request.url->port;
+  conf.proxy = c->conf.proxy;
+  return net_dial_start(&c->dial, c->engine->loop, &conf, &dial_ops, c);
+}

@@ -1,0 +1,120 @@
+/*
+** ONE transport with its TLS and WebSocket state, single use: dialled (and,
+** with the server, accepted), opened, closed, gone. Reconnecting is the
+** client's business.
+**
+** Nothing is called back from inside the functions here, except that
+** engine_conn_pump delivers. After any callback the connection may have been
+** ended by the user; its memory stays until on_closed has returned.
+*/
+#ifndef ENGINE_CONNECTION_H
+#define ENGINE_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "engine/queue.h"
+#include "net/dial.h"
+#include "tls/session.h"
+#include "ws/handshake.h"
+#include "ws/protocol.h"
+
+struct engine_limits {
+  size_t max_message, max_buffered, high_water, low_water, max_header;
+  uint32_t open_timeout_ms, close_timeout_ms;
+  uint32_t ping_interval_ms, ping_timeout_ms; /* 0: none */
+};
+
+/* How a connection ended. What it owns is the receiver's. */
+struct engine_end {
+  struct base_error *err;    /* owned; NULL when clean */
+  struct tls_ticket *ticket; /* owned; for the next connection, or NULL */
+  struct tls_peer *peer;     /* owned; NULL without TLS */
+  char ip[64];               /* the peer's address; "" if none was reached */
+  int port;
+  uint16_t code;             /* RFC 6455, 7.1.5; 1006 without a handshake */
+  uint8_t reason_len;
+  char reason[WS_CONTROL_MAX]; /* the peer's, UTF-8 */
+  bool opened;
+  double uptime; /* seconds it was open */
+};
+
+struct engine_stats {
+  uint64_t bytes_in, bytes_out;       /* on the socket */
+  uint64_t messages_in, messages_out; /* whole ones */
+  uint64_t frames_in, frames_out;
+  uint64_t pings_in, pings_out;
+  double rtt; /* of the last pong, seconds; -1: none yet */
+};
+
+struct engine_conn_ops {
+  void (*on_open)(void *owner, const char *subprotocol);
+  void (*on_message)(void *owner, const uint8_t *data, size_t n, bool text);
+  void (*on_ping)(void *owner, const uint8_t *data, size_t n);
+  /* 'seconds' is negative where no ping of ours had that payload. */
+  void (*on_pong)(void *owner, const uint8_t *data, size_t n, double seconds);
+  void (*on_drain)(void *owner);
+  void (*on_step)(void *owner, const struct tls_step *step);
+  /* Everything of it is closed, and the connection is gone: take over what
+  ** 'end' owns. Then its messages are settled, and then comes on_closed. */
+  void (*on_gone)(void *owner, const struct engine_end *end);
+  void (*on_closed)(void *owner);
+};
+
+/* Borrowed until on_closed, but for the reference to 'ticket'. */
+struct engine_conn_conf {
+  const struct engine_limits *limits;
+  struct engine_queue *queue;
+  struct engine_stats *stats;
+  const struct ws_request *request; /* 'key' is the connection's to fill */
+  const struct net_proxy *proxy;
+  struct tls_context *tls;          /* NULL: plain */
+  struct tls_ticket *ticket;        /* or NULL */
+  bool trace;
+};
+
+struct engine_conn;
+
+/* 0 or BASE_ERR_MEMORY, in which case nothing will be called. */
+int engine_conn_dial(struct engine_conn **out, struct engine *e,
+                     const struct engine_conn_conf *conf,
+                     const struct engine_conn_ops *ops, void *owner);
+
+/* Something was put into the queue. */
+void engine_conn_wake(struct engine_conn *c);
+
+/* Does anyone take messages? While nobody does, reading stops at the first
+** message that waits, and TCP pushes back. */
+void engine_conn_set_taking(struct engine_conn *c, bool taking);
+void engine_conn_set_paused(struct engine_conn *c, bool paused);
+
+/* Deliver what has been read already. Not from inside a callback. */
+void engine_conn_pump(struct engine_conn *c);
+
+/* False when the bounded list of control frames is full, or it is too late.
+** At most 125 bytes. */
+bool engine_conn_ping(struct engine_conn *c, const uint8_t *data, size_t n);
+
+/* Start the closing handshake, after what is queued. Code 0: no code. The
+** reason is copied, at most 123 bytes. Later calls do nothing. */
+void engine_conn_close(struct engine_conn *c, unsigned code,
+                       const char *reason, size_t n);
+
+/* End at once: 'err' (or NULL) is what on_closed will be given. */
+void engine_conn_terminate(struct engine_conn *c, struct base_error *err);
+
+bool engine_conn_is_open(const struct engine_conn *c);
+bool engine_conn_is_closing(const struct engine_conn *c);
+
+/* Borrowed, or NULL. */
+struct tls_peer *engine_conn_tls_peer(const struct engine_conn *c);
+void engine_conn_address(const struct engine_conn *c, char ip[64], int *port);
+
+/* For the engine. */
+void engine_conn_flush_dirty(struct engine *e);
+void engine_conn_resume_all(struct engine *e);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+** The inside of a connection, shared by connection.c (life and end),
+** conn_open.c (from dialling to open), conn_read.c and conn_write.c.
+*/
+#ifndef ENGINE_CONNECTION_IMPL_H
+#define ENGINE_CONNECTION_IMPL_H
+
+#include "engine/connection.h"
+#include "net/stream.h"
+#include "net/timer.h"
+#include "ws/head.h"
+
+enum conn_phase {
+  CONN_DIAL,
+  CONN_TLS,
+  CONN_UPGRADE,
+  CONN_OPEN,
+  CONN_CLOSING, /* a close is wanted, was sent or was received */
+  CONN_LINGER,  /* nothing more to say or hear; waiting for the peer's FIN */
+  CONN_ENDED
+};
+
+enum conn_close {
+  CLOSE_NONE,
+  CLOSE_AFTER, /* when the queue is empty */
+  CLOSE_NOW,   /* after the frame being sent */
+  CLOSE_SENT   /* encoded */
+};
+
+/* A ping whose pong has not come. */
+struct conn_ping {
+  struct conn_ping *next;
+  double at; /* precise seconds when it was encoded; 0 before */
+  uint8_t len;
+  uint8_t data[WS_CONTROL_MAX];
+};
+
+enum { CONN_PINGS_MAX = 16, CONN_CONTROL_BYTES = 4096 };
+
+struct engine_conn {
+  struct engine *engine;
+  struct engine_conn *next, **at; /* among all */
+  struct engine_conn *dirty_next, **dirty_at; /* NULL: not dirty */
+  struct engine_conn_conf conf;
+  const struct engine_conn_ops *ops;
+  void *owner;
+  enum conn_phase phase;
+  struct net_dial *dial;
+  bool dialled; /* it has answered */
+  struct net_stream *stream;
+  struct net_timer *timer;
+  struct tls_session *tls;
+  struct tls_peer *peer;
+  char ip[64];
+  int port;
+
+  /* deadlines, loop milliseconds; 0: none */
+  uint64_t due; /* what the timer is set to */
+  uint64_t open_by, close_by, ping_at, pong_by;
+  uint64_t read_at, written_at, opened_at; /* when that last happened */
+  bool grace;        /* overdue, but the loop has not looked since */
+  bool ping_waiting; /* the keepalive ping is not encoded yet */
+  uint32_t ping_number;
+
+  /* opening */
+  struct ws_request request;
+  struct ws_head *head;
+
+  /* input */
+  struct ws_protocol proto;
+  struct base_buf held;  /* plaintext that nobody took yet; proto.in is here */
+  struct base_buf stash; /* the message in front of it */
+  uint8_t stash_opcode;
+  bool stashed;
+  bool taking, paused;
+  bool reading;          /* the socket is being read */
+  bool in_process;       /* guards against delivering from inside delivery */
+  bool tail; /* the input ended behind what is held */
+  struct base_error *tail_err; /* why; NULL: by a plain FIN or close_notify */
+
+  /* output */
+  struct engine_out *out;  /* being filled */
+  struct engine_out *busy; /* borrowed by the stream until it was written */
+  uint64_t framed;         /* bytes of frames made so far */
+  uint64_t wire_taken;     /* bytes that the kernel took */
+  uint64_t plain_taken, mark_wire; /* where the last used mark stood */
+  struct base_buf control; /* [opcode, length, payload] waiting */
+  struct conn_ping *pings;
+  bool high;               /* above high_water since the last drain */
+
+  /* closing */
+  enum conn_close close;
+  bool got_close;
+  uint16_t close_code;     /* to send; 0: none */
+  uint8_t close_len;
+  char close_reason[WS_CONTROL_MAX];
+  struct base_error *violation; /* ours to report once the peer knows */
+  struct engine_end end;        /* what on_closed will be given */
+};
+
+/* connection.c: how it ends. The error is theirs now. */
+void conn_end(struct engine_conn *c, struct base_error *err);
+void conn_violation(struct engine_conn *c, int base_err);
+void conn_eof(struct engine_conn *c, struct base_error *err);
+void conn_closed_maybe(struct engine_conn *c);
+void conn_arm(struct engine_conn *c);
+void conn_gone(struct engine_conn *c);
+
+/* conn_open.c */
+int conn_dial(struct engine_conn *c);
+void conn_handshake(struct engine_conn *c);
+void conn_answer(struct engine_conn *c, uint8_t *data, size_t n);
+
+/* conn_read.c */
+extern const struct net_stream_ops conn_stream_ops;
+void conn_plaintext(struct engine_conn *c, uint8_t *data, size_t n);
+void conn_process(struct engine_conn *c);
+void conn_read_start(struct engine_conn *c);
+void conn_steps(struct engine_conn *c);
+
+/* conn_write.c */
+bool conn_lend_out(struct engine_conn *c);
+void conn_mark_dirty(struct engine_conn *c);
+void conn_unmark_dirty(struct engine_conn *c);
+void conn_flush(struct engine_conn *c);
+void conn_written(struct engine_conn *c, int uv_err);
+void conn_last_words(struct engine_conn *c, bool notify);
+bool conn_control(struct engine_conn *c, uint8_t opcode, const uint8_t *data,
+                  size_t n);
+void conn_free_output(struct engine_conn *c);
+void conn_account_busy(struct engine_conn *c);
+uint64_t conn_touched(const struct engine_conn *c);
+
+#endif

@@ -1,0 +1,388 @@
+/*
+** From the engine's events to Lua's handlers, receivers and policy. Each
+** event is one call through the door; what the event carries lies on the C
+** stack until then.
+*/
+#include "lua/handlers.h"
+
+#include <string.h>
+
+#include "engine/facade.h"
+
+int handler_slot(const char *name) {
+  static const char *const names[] = {HANDLER_NAMES, NULL};
+  int i;
+  for (i = 0; names[i] != NULL; i++)
+    if (strcmp(name, names[i]) == 0)
+      return SLOT_HANDLER + i;
+  return -1;
+}
+
+void websocket_update_taking(struct websocket *w) {
+  if (w->client != NULL && !w->closed)
+    engine_client_set_taking(w->client, w->has_handler ||
+                                          w->receiving != RECEIVE_NONE);
+}
+
+void websocket_stop_receiving(struct websocket *w) {
+  w->receiving = RECEIVE_NONE;
+  if (w->timer != NULL) {
+    net_timer_free(w->timer);
+    w->timer = NULL;
+    w->b->timers--;
+  }
+  websocket_update_taking(w);
+}
+
+struct event {
+  struct websocket *w;
+  const uint8_t *data;
+  size_t n;
+  bool text;
+  double seconds;
+  const void *info;
+  double delay; /* answer of on_down */
+};
+
+/* The event's userdata as value 2; the handler of that slot, or nil, on top. */
+static struct event *begin(lua_State *L, int slot) {
+  struct event *ev = (struct event *)lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, ev->w->anchor);
+  lua_getiuservalue(L, 2, slot);
+  return ev;
+}
+
+/* An error in a handler closes its connection (1011: RFC 6455, 7.4.1). */
+static void enter(struct event *ev, lua_CFunction fn) {
+  struct websocket *w = ev->w;
+  if (!binding_call(w->b, fn, ev, w->anchor) && w->client != NULL &&
+      !w->closed && !w->b->closing)
+    engine_client_close(w->client, 1011, "", 0);
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+static void push_message(lua_State *L, const struct event *ev) {
+  lua_pushlstring(L, (const char *)ev->data, ev->n);
+  if (ev->text)
+    lua_pushliteral(L, "text");
+  else
+    lua_pushliteral(L, "binary");
+}
+
+static int to_handler(lua_State *L) {
+  struct event *ev = begin(L, SLOT_ONMESSAGE);
+  lua_pushvalue(L, 2);
+  push_message(L, ev);
+  lua_call(L, 3, 0);
+  return 0;
+}
+
+static int to_main(lua_State *L) {
+  struct event *ev = (struct event *)lua_touserdata(L, 1);
+  struct websocket *w = ev->w;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, w->anchor);
+  lua_pushlstring(L, (const char *)ev->data, ev->n);
+  lua_setiuservalue(L, 2, SLOT_DATA);
+  w->got = w->got_data = true;
+  w->got_text = ev->text;
+  websocket_stop_receiving(w);
+  return 0;
+}
+
+/* The coroutine that waits in receive; it does not any more [-0, +1]. */
+static lua_State *push_waiter(lua_State *L, struct websocket *w, int index) {
+  lua_getiuservalue(L, index, SLOT_WAITER);
+  lua_pushnil(L);
+  lua_setiuservalue(L, index, SLOT_WAITER);
+  w->resuming = true;
+  websocket_stop_receiving(w);
+  return lua_tothread(L, -1);
+}
+
+static int to_coroutine(lua_State *L) {
+  struct event *ev = (struct event *)lua_touserdata(L, 1);
+  lua_State *co;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, ev->w->anchor);
+  push_message(L, ev); /* before anything changes: this may raise */
+  co = push_waiter(L, ev->w, 2);
+  lua_insert(L, 3);
+  binding_resume(ev->w->b, L, co, 2);
+  return 0;
+}
+
+static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.data = data;
+  ev.n = n;
+  ev.text = text;
+  if (ev.w->receiving == RECEIVE_COROUTINE)
+    enter(&ev, to_coroutine);
+  else if (ev.w->receiving == RECEIVE_MAIN)
+    enter(&ev, to_main);
+  else
+    enter(&ev, to_handler);
+}
+
+/* ---- the smaller events --------------------------------------------------- */
+
+static int call_onopen(lua_State *L) {
+  struct event *ev = begin(L, SLOT_ONOPEN);
+  const struct engine_open *info = (const struct engine_open *)ev->info;
+  if (lua_isnil(L, -1))
+    return 0;
+  lua_pushvalue(L, 2);
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, (lua_Integer)info->attempt);
+  lua_setfield(L, -2, "attempt");
+  lua_pushboolean(L, info->resumed);
+  lua_setfield(L, -2, "resumed");
+  lua_pushstring(L, info->subprotocol); /* nil for NULL */
+  lua_setfield(L, -2, "subprotocol");
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static void on_open(void *owner, const struct engine_open *info) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.info = info;
+  enter(&ev, call_onopen);
+}
+
+static int call_onping(lua_State *L) {
+  struct event *ev = begin(L, SLOT_ONPING);
+  if (lua_isnil(L, -1))
+    return 0;
+  lua_pushvalue(L, 2);
+  lua_pushlstring(L, (const char *)ev->data, ev->n);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static void on_ping(void *owner, const uint8_t *data, size_t n) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.data = data;
+  ev.n = n;
+  enter(&ev, call_onping);
+}
+
+static int call_onpong(lua_State *L) {
+  struct event *ev = begin(L, SLOT_ONPONG);
+  if (lua_isnil(L, -1))
+    return 0;
+  lua_pushvalue(L, 2);
+  lua_pushlstring(L, (const char *)ev->data, ev->n);
+  if (ev->seconds >= 0)
+    lua_pushnumber(L, ev->seconds);
+  else
+    lua_pushnil(L);
+  lua_call(L, 3, 0);
+  return 0;
+}
+
+static void on_pong(void *owner, const uint8_t *data, size_t n,
+                    double seconds) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.data = data;
+  ev.n = n;
+  ev.seconds = seconds;
+  enter(&ev, call_onpong);
+}
+
+static int call_ondrain(lua_State *L) {
+  (void)begin(L, SLOT_ONDRAIN);
+  if (lua_isnil(L, -1))
+    return 0;
+  lua_pushvalue(L, 2);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static void on_drain(void *owner) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  enter(&ev, call_ondrain);
+}
+
+static int call_trace(lua_State *L) {
+  struct event *ev = begin(L, SLOT_TRACE);
+  const struct tls_step *step = (const struct tls_step *)ev->info;
+  struct websocket *w = ev->w;
+  if (lua_isnil(L, -1))
+    return 0;
+  if (w->open_since <= 0)
+    w->open_since = step->at;
+  lua_createtable(L, 0, 4);
+  lua_pushstring(L, step->out ? "out" : "in");
+  lua_setfield(L, -2, "direction");
+  lua_pushstring(L, step->name);
+  lua_setfield(L, -2, "name");
+  lua_pushinteger(L, (lua_Integer)step->bytes);
+  lua_setfield(L, -2, "bytes");
+  lua_pushnumber(L, (step->at - w->open_since) * 1000.0);
+  lua_setfield(L, -2, "milliseconds");
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+static void on_step(void *owner, const struct tls_step *step) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.info = step;
+  enter(&ev, call_trace);
+}
+
+/* ---- losing and closing --------------------------------------------------- */
+
+/* Why it ended: the error, or what a clean close amounts to. */
+static void push_end(lua_State *L, const struct engine_end *end, bool local) {
+  struct base_error plain;
+  if (end->err != NULL) {
+    push_error(L, end->err);
+    return;
+  }
+  memset(&plain, 0, sizeof plain);
+  plain.kind = BASE_KIND_CLOSED;
+  memcpy(plain.code, local ? "local" : "remote", local ? 6 : 7);
+  memcpy(plain.message, "the connection was closed", 26);
+  push_error(L, &plain);
+}
+
+static void add_close(lua_State *L, const struct engine_end *end) {
+  lua_pushinteger(L, end->code);
+  lua_setfield(L, -2, "close");
+  lua_pushlstring(L, end->reason, end->reason_len);
+  lua_setfield(L, -2, "reason");
+}
+
+void push_why_closed(lua_State *L, int index) {
+  lua_pushnil(L);
+  lua_getiuservalue(L, index, SLOT_ERROR);
+}
+
+/* policy:next(event) [-0, +1]: seconds, or nil. The error is value 'err'. */
+static void ask_policy(lua_State *L, const struct engine_end *end, int policy,
+                       int err) {
+  lua_getfield(L, policy, "next");
+  lua_pushvalue(L, policy);
+  lua_createtable(L, 0, 4);
+  lua_pushvalue(L, err);
+  lua_setfield(L, -2, "err");
+  if (end->err == NULL) {
+    lua_pushinteger(L, end->code);
+    lua_setfield(L, -2, "code");
+  }
+  lua_pushnumber(L, end->uptime);
+  lua_setfield(L, -2, "uptime");
+  lua_getfield(L, err, "retry_after");
+  lua_setfield(L, -2, "retry_after");
+  lua_call(L, 2, 1);
+}
+
+static int call_down(lua_State *L) {
+  struct event *ev = begin(L, SLOT_POLICY);
+  const struct engine_end *end = (const struct engine_end *)ev->info;
+  if (lua_isnil(L, 3))
+    return 0;
+  push_end(L, end, false);
+  if (end->err == NULL)
+    add_close(L, end);
+  ask_policy(L, end, 3, 4); /* delay: 5 */
+  if (!lua_isnumber(L, 5))
+    return 0;
+  lua_getiuservalue(L, 2, SLOT_ONRECONNECT);
+  if (!lua_isnil(L, -1)) {
+    lua_pushvalue(L, 2);
+    lua_getfield(L, 3, "attempt");
+    lua_pushvalue(L, 5);
+    lua_pushvalue(L, 4);
+    lua_call(L, 4, 1);
+    if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
+      return 0;
+  }
+  ev->delay = lua_tonumber(L, 5);
+  return 0;
+}
+
+static double on_down(void *owner, const struct engine_end *end) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.info = end;
+  ev.delay = -1;
+  ev.w->open_since = 0;
+  (void)binding_call(ev.w->b, call_down, &ev, ev.w->anchor);
+  return ev.delay;
+}
+
+static bool is_local(const struct base_error *err) {
+  return err->kind == BASE_KIND_CLOSED && strcmp(err->code, "local") == 0;
+}
+
+/* Whoever waits in receive learns it. */
+static void wake_receiver(lua_State *L, struct websocket *w) {
+  if (w->receiving == RECEIVE_MAIN) {
+    w->got = true;
+    w->got_data = false;
+    websocket_stop_receiving(w);
+  } else if (w->receiving == RECEIVE_COROUTINE) {
+    lua_State *co = push_waiter(L, w, 2);
+    push_why_closed(L, 2);
+    binding_resume(w->b, L, co, 2);
+  }
+}
+
+static int call_onclose(lua_State *L) {
+  struct event *ev = begin(L, SLOT_ONCLOSE);
+  const struct engine_end *end = (const struct engine_end *)ev->info;
+  struct websocket *w = ev->w;
+  bool heard = w->pulled || w->receiving != RECEIVE_NONE ||
+               lua_isfunction(L, 3);
+  push_end(L, end, w->clean); /* 4 */
+  add_close(L, end);
+  lua_pushvalue(L, 4);
+  lua_setiuservalue(L, 2, SLOT_ERROR);
+  w->clean = end->err == NULL;
+  binding_unref(w->b, w->anchor);
+  w->anchor = LUA_NOREF;
+  ev->w = NULL; /* on_close must not look at it any more */
+  wake_receiver(L, w);
+  if (lua_isfunction(L, 3)) {
+    lua_pushvalue(L, 3);
+    lua_pushvalue(L, 2);
+    lua_pushinteger(L, end->code);
+    lua_pushlstring(L, end->reason, end->reason_len);
+    if (end->err != NULL)
+      lua_pushvalue(L, 4);
+    else
+      lua_pushnil(L);
+    lua_call(L, 4, 0);
+  } else if (!heard && end->err != NULL && !is_local(end->err)) {
+    lua_pushvalue(L, 4);
+    binding_keep(w->b, L);
+  }
+  return 0;
+}
+
+static void on_close(void *owner, const struct engine_end *end) {
+  struct event ev;
+  struct websocket *w = (struct websocket *)owner;
+  struct binding *b = w->b;
+  ev.w = w;
+  ev.info = end;
+  w->closed = true;
+  w->code = end->code;
+  binding_release(b);
+  /* Once its anchor has gone, it may be collected before the call is over. */
+  if (!binding_call(b, call_onclose, &ev, LUA_NOREF) && ev.w != NULL) {
+    binding_unref(b, w->anchor); /* the call did not come that far */
+    w->anchor = LUA_NOREF;
+  }
+}
+
+const struct engine_client_ops handlers_ops = {
+  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_down, on_close
+};

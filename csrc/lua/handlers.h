@@ -1,0 +1,81 @@
+/*
+** A connection as Lua sees it, and the handlers of its events.
+*/
+#ifndef LUA_HANDLERS_H
+#define LUA_HANDLERS_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "engine/client.h"
+#include "lua/binding.h"
+
+#define WEBSOCKET_TYPE "uvwss.websocket"
+
+#define HANDLER_NAMES \
+  "onopen", "onmessage", "onreconnect", "ondrain", "onping", "onpong", \
+    "onclose"
+
+/* User values of the userdata. */
+enum {
+  SLOT_FIELDS = 1, /* the user's own fields, a table, or nil */
+  SLOT_URL,
+  SLOT_ERROR,      /* why it ended, clean or not */
+  SLOT_POLICY,     /* of reconnecting, or nil */
+  SLOT_TRACE,      /* tls.trace, or nil */
+  SLOT_WAITER,     /* the coroutine in receive, or nil */
+  SLOT_DATA,       /* what a receive in the main chunk got */
+  SLOT_HANDLER,    /* the first of HANDLER_NAMES, in that order */
+  SLOT_ONOPEN = SLOT_HANDLER,
+  SLOT_ONMESSAGE,
+  SLOT_ONRECONNECT,
+  SLOT_ONDRAIN,
+  SLOT_ONPING,
+  SLOT_ONPONG,
+  SLOT_ONCLOSE,
+  SLOT_COUNT = SLOT_ONCLOSE
+};
+
+enum receiving {
+  RECEIVE_NONE,
+  RECEIVE_COROUTINE, /* it is in SLOT_WAITER */
+  RECEIVE_MAIN       /* the main chunk drives the loop */
+};
+
+struct websocket {
+  struct binding_member member; /* first; while it has a client */
+  struct binding *b;
+  struct engine_client *client; /* NULL once finalized */
+  int anchor;        /* while it is not closed */
+  enum receiving receiving;
+  bool got;          /* a receive in the main chunk is answered */
+  bool got_text, got_data;
+  bool resuming;     /* the coroutine is woken by us */
+  bool pulled;       /* receive was called before */
+  bool has_handler;  /* of messages */
+  bool closed;
+  bool clean;
+  uint16_t code;     /* of the close */
+  double open_since; /* for the trace: precise seconds of the first step */
+  struct net_timer *timer; /* of a receive with a timeout */
+  double timeout;    /* its seconds, negative without one */
+  bool late;         /* it is over (main chunk) */
+  uint64_t ping_number;
+};
+
+extern const struct engine_client_ops handlers_ops;
+
+/* -1 or the slot of a handler's name. */
+int handler_slot(const char *name);
+
+/* Tell the engine whether anybody takes messages now. */
+void websocket_update_taking(struct websocket *w);
+
+/* The receive ends: forget who waited. */
+void websocket_stop_receiving(struct websocket *w);
+
+/* nil and why receive can get nothing more from the closed connection at
+** 'index' [-0, +2]. */
+void push_why_closed(lua_State *L, int index);
+
+#endif

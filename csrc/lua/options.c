@@ -1,0 +1,402 @@
+#include "lua/options.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "engine/facade.h"
+#include "lua/binding.h"
+#include "lua/handlers.h"
+
+/* ---- names -------------------------------------------------------------- */
+
+enum { NAME_MAX_ = 32 };
+
+/* Levenshtein's distance; names longer than NAME_MAX_ are far from all. */
+static size_t distance(const char *a, const char *b) {
+  size_t row[NAME_MAX_ + 1], m = strlen(a), n = strlen(b), i, j;
+  if (m > NAME_MAX_ || n > NAME_MAX_)
+    return NAME_MAX_;
+  for (j = 0; j <= n; j++)
+    row[j] = j;
+  for (i = 1; i <= m; i++) {
+    size_t corner = row[0];
+    row[0] = i;
+    for (j = 1; j <= n; j++) {
+      size_t best = corner + (a[i - 1] != b[j - 1]);
+      corner = row[j];
+      if (row[j] + 1 < best)
+        best = row[j] + 1;
+      if (row[j - 1] + 1 < best)
+        best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[n];
+}
+
+static void unknown(lua_State *L, const char *name, const char *const *names) {
+  const char *nearest = NULL;
+  size_t best = 3; /* further away is no slip of the finger */
+  for (; *names != NULL; names++) {
+    size_t d = distance(name, *names);
+    if (d < best) {
+      best = d;
+      nearest = *names;
+    }
+  }
+  if (nearest != NULL)
+    luaL_error(L, "unknown option '%s' (did you mean '%s'?)", name, nearest);
+  else
+    luaL_error(L, "unknown option '%s'", name);
+}
+
+void options_check(lua_State *L, int index, const char *const *names) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    const char *const *n = names;
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      luaL_error(L, "options have names; found a key that is a %s",
+                 luaL_typename(L, -1));
+    while (*n != NULL && strcmp(*n, lua_tostring(L, -1)) != 0)
+      n++;
+    if (*n == NULL)
+      unknown(L, lua_tostring(L, -1), names);
+  }
+}
+
+/* ---- values ------------------------------------------------------------- */
+
+static void wrong_type(lua_State *L, const char *name, const char *wanted) {
+  luaL_error(L, "option '%s': %s expected, got %s", name, wanted,
+             luaL_typename(L, -1));
+}
+
+bool options_boolean(lua_State *L, int index, const char *name,
+                     bool otherwise) {
+  lua_getfield(L, index, name);
+  if (lua_isboolean(L, -1))
+    otherwise = lua_toboolean(L, -1);
+  else if (!lua_isnil(L, -1))
+    wrong_type(L, name, "boolean");
+  lua_pop(L, 1);
+  return otherwise;
+}
+
+size_t options_size(lua_State *L, int index, const char *name,
+                    size_t otherwise) {
+  int exact;
+  lua_Integer n;
+  lua_getfield(L, index, name);
+  if (!lua_isnil(L, -1)) {
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      wrong_type(L, name, "number");
+    n = lua_tointegerx(L, -1, &exact);
+    if (!exact || n < 0 || n > LLONG_MAX / 4)
+      luaL_error(L, "option '%s': a whole number that is not negative "
+                    "expected, got %s",
+                 name, luaL_tolstring(L, -1, NULL));
+    otherwise = (size_t)n;
+  }
+  lua_pop(L, 1);
+  return otherwise;
+}
+
+uint32_t options_time(lua_State *L, int index, const char *name,
+                      uint32_t otherwise_ms, bool none_too) {
+  lua_getfield(L, index, name);
+  if (none_too && lua_isboolean(L, -1) && !lua_toboolean(L, -1)) {
+    otherwise_ms = 0;
+  } else if (!lua_isnil(L, -1)) {
+    lua_Number s = lua_tonumber(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      wrong_type(L, name, "number of seconds");
+    if (!(s >= 0 && s <= 4e6) || (s <= 0 && !none_too))
+      luaL_error(L, "option '%s': seconds from %s to 4000000 expected, got %s",
+                 name, none_too ? "0" : "more than 0",
+                 luaL_tolstring(L, -1, NULL));
+    otherwise_ms = (uint32_t)(s * 1000.0 + 0.999);
+  }
+  lua_pop(L, 1);
+  return otherwise_ms;
+}
+
+const char *options_string(lua_State *L, int index, const char *name) {
+  const char *s;
+  size_t n;
+  luaL_checkstack(L, 4, NULL);
+  lua_getfield(L, index, name);
+  if (lua_isnil(L, -1))
+    return NULL;
+  if (lua_type(L, -1) != LUA_TSTRING)
+    wrong_type(L, name, "string");
+  s = lua_tolstring(L, -1, &n);
+  if (strlen(s) != n)
+    luaL_error(L, "option '%s' contains a NUL byte", name);
+  return s;
+}
+
+/* A string or a list of strings; pushes what keeps them alive [-0, +2]. */
+static struct tls_list strings(lua_State *L, int index, const char *name) {
+  struct tls_list list = {NULL, 0};
+  const char **items;
+  size_t i, n = 1;
+  luaL_checkstack(L, 6, NULL);
+  lua_getfield(L, index, name);
+  if (lua_isnil(L, -1)) {
+    lua_pushnil(L);
+    return list;
+  }
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    lua_createtable(L, 1, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+  } else if (!lua_istable(L, -1)) {
+    wrong_type(L, name, "string or list of strings");
+  }
+  n = lua_rawlen(L, -1);
+  items = (const char **)lua_newuserdatauv(L, (n + 1) * sizeof *items, 0);
+  for (i = 0; i < n; i++) {
+    size_t len;
+    lua_rawgeti(L, -2, (lua_Integer)i + 1);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      wrong_type(L, name, "list of strings");
+    items[i] = lua_tolstring(L, -1, &len);
+    if (strlen(items[i]) != len)
+      luaL_error(L, "option '%s' contains a NUL byte", name);
+    lua_pop(L, 1); /* the list holds it */
+  }
+  list.items = items;
+  list.count = n;
+  return list;
+}
+
+/* ---- TLS ---------------------------------------------------------------- */
+
+static enum tls_version version(lua_State *L, int index, const char *name) {
+  static const char *const names[] = {"1.0", "1.1", "1.2", "1.3"};
+  const char *s = options_string(L, index, name);
+  size_t i;
+  if (s == NULL)
+    return TLS_V_DEFAULT;
+  for (i = 0; i < 4; i++)
+    if (strcmp(s, names[i]) == 0)
+      return (enum tls_version)(TLS_V_1_0 + i);
+  luaL_error(L, "option '%s': \"1.0\", \"1.1\", \"1.2\" or \"1.3\" expected, "
+                "got \"%s\"", name, s);
+  return TLS_V_DEFAULT;
+}
+
+void options_tls(lua_State *L, int index, struct tls_options *o) {
+  static const char *const names[] = {
+    "ca", "system_ca", "cert", "key", "password", "server_name", "pins",
+    "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
+    "session", "keylog", "max_depth", "strict", "insecure", "trace", NULL
+  };
+  struct tls_list alpn;
+  options_check(L, index, names);
+  tls_options_init(o);
+  o->ca = strings(L, index, "ca");
+  o->system_ca = options_boolean(L, index, "system_ca", o->system_ca);
+  o->cert = options_string(L, index, "cert");
+  o->key = options_string(L, index, "key");
+  o->password = options_string(L, index, "password");
+  o->server_name = options_string(L, index, "server_name");
+  o->pins = strings(L, index, "pins");
+  o->min_version = version(L, index, "min_version");
+  o->max_version = version(L, index, "max_version");
+  o->ciphers = options_string(L, index, "ciphers");
+  o->ciphersuites = options_string(L, index, "ciphersuites");
+  o->groups = options_string(L, index, "groups");
+  alpn = strings(L, index, "alpn");
+  if (alpn.items != NULL) /* an empty list is a wish too */
+    o->alpn = alpn;
+  o->session = options_boolean(L, index, "session", o->session);
+  o->keylog = options_string(L, index, "keylog");
+  o->max_depth = (unsigned)options_size(L, index, "max_depth", o->max_depth);
+  o->strict = options_boolean(L, index, "strict", o->strict);
+  o->insecure = options_boolean(L, index, "insecure", o->insecure);
+  if (o->max_depth > 100)
+    luaL_error(L, "option 'max_depth': at most 100");
+  lua_getfield(L, index, "trace");
+  if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
+    wrong_type(L, "trace", "function");
+}
+
+/* ---- the client ---------------------------------------------------------- */
+
+/* A place for one more string in a list that 'conf' owns. */
+static void append(lua_State *L, struct engine_strings *list, const char *s,
+                   size_t n) {
+  char **items, *copy;
+  items = (char **)base_realloc(list->items,
+                                (list->count + 1) * sizeof *items);
+  if (items == NULL)
+    luaL_error(L, "not enough memory");
+  list->items = items;
+  copy = base_strndup(s, n);
+  if (copy == NULL)
+    luaL_error(L, "not enough memory");
+  list->items[list->count++] = copy;
+}
+
+static void subprotocols(lua_State *L, int index,
+                         struct engine_client_conf *conf) {
+  struct tls_list list = strings(L, index, "subprotocols");
+  size_t i, j;
+  for (i = 0; i < list.count; i++) {
+    const char *s = list.items[i];
+    if (!ws_head_is_token(s, strlen(s)))
+      luaL_error(L, "option 'subprotocols': '%s' is not a token (RFC 9110, "
+                    "5.6.2)", s);
+    for (j = 0; j < i; j++) /* RFC 6455, 4.1: all unique */
+      if (strcmp(s, list.items[j]) == 0)
+        luaL_error(L, "option 'subprotocols': '%s' is listed twice", s);
+    append(L, &conf->subprotocols, s, strlen(s));
+  }
+}
+
+/* One header: the name is at -2, the value at -1. */
+static void header(lua_State *L, struct engine_client_conf *conf) {
+  size_t nn, nv;
+  const char *name, *value;
+  if (lua_type(L, -2) != LUA_TSTRING)
+    luaL_error(L, "option 'headers': names are strings, got a %s",
+               luaL_typename(L, -2));
+  if (lua_type(L, -1) != LUA_TSTRING)
+    luaL_error(L, "option 'headers': '%s' must be a string or a list of "
+                  "strings, got %s", lua_tostring(L, -2),
+               luaL_typename(L, -1));
+  name = lua_tolstring(L, -2, &nn);
+  value = lua_tolstring(L, -1, &nv);
+  if (!ws_head_is_token(name, nn))
+    luaL_error(L, "option 'headers': '%s' is not a header name", name);
+  if (!ws_handshake_header_allowed(name))
+    luaL_error(L, "option 'headers': '%s' belongs to the handshake", name);
+  if (!ws_head_is_value(value, nv))
+    luaL_error(L, "option 'headers': the value of '%s' has a control "
+                  "character", name);
+  append(L, &conf->headers, name, nn);
+  append(L, &conf->headers, value, nv);
+}
+
+static void headers(lua_State *L, int index, struct engine_client_conf *conf) {
+  lua_getfield(L, index, "headers");
+  if (lua_isnil(L, -1))
+    return;
+  if (!lua_istable(L, -1))
+    wrong_type(L, "headers", "table");
+  lua_pushnil(L);
+  while (lua_next(L, -2) != 0) {
+    if (lua_istable(L, -1)) {
+      lua_Integer i, n = (lua_Integer)lua_rawlen(L, -1);
+      for (i = 1; i <= n; i++) {
+        lua_pushvalue(L, -2);
+        lua_rawgeti(L, -2, i);
+        header(L, conf);
+        lua_pop(L, 2);
+      }
+    } else {
+      header(L, conf);
+    }
+    lua_pop(L, 1);
+  }
+}
+
+static void proxy(lua_State *L, int index, struct engine_client_conf *conf) {
+  const char *s = options_string(L, index, "proxy"), *why;
+  if (s == NULL)
+    return;
+  why = net_proxy_parse(&conf->proxy, s);
+  if (why != NULL)
+    luaL_error(L, "option 'proxy': %s", why);
+}
+
+static void limits(lua_State *L, int index, struct engine_limits *l) {
+  l->max_message = options_size(L, index, "max_message", l->max_message);
+  l->max_buffered = options_size(L, index, "max_buffered", l->max_buffered);
+  l->high_water = options_size(L, index, "high_water", l->high_water);
+  l->low_water = options_size(L, index, "low_water", l->low_water);
+  l->max_header = options_size(L, index, "max_header", l->max_header);
+  if (l->low_water > l->high_water)
+    luaL_error(L, "option 'low_water' (%d) is above 'high_water' (%d)",
+               (int)l->low_water, (int)l->high_water);
+  l->open_timeout_ms = options_time(L, index, "open_timeout",
+                                    l->open_timeout_ms, false);
+  l->close_timeout_ms = options_time(L, index, "close_timeout",
+                                     l->close_timeout_ms, false);
+  l->ping_interval_ms = options_time(L, index, "ping_interval",
+                                     l->ping_interval_ms, true);
+  l->ping_timeout_ms = options_time(L, index, "ping_timeout",
+                                    l->ping_timeout_ms, true);
+}
+
+static void defaults(struct engine_limits *l) {
+  l->max_message = LIMIT_MESSAGE_BYTES;
+  l->max_buffered = LIMIT_BUFFERED_BYTES;
+  l->high_water = LIMIT_HIGH_WATER_BYTES;
+  l->low_water = LIMIT_LOW_WATER_BYTES;
+  l->max_header = LIMIT_HEADER_BYTES;
+  l->open_timeout_ms = LIMIT_OPEN_TIMEOUT_MS;
+  l->close_timeout_ms = LIMIT_CLOSE_TIMEOUT_MS;
+  l->ping_interval_ms = LIMIT_PING_INTERVAL_MS;
+  l->ping_timeout_ms = LIMIT_PING_TIMEOUT_MS;
+}
+
+static void url(lua_State *L, int arg, struct ws_url *out) {
+  size_t n;
+  const char *s;
+  int err;
+  luaL_checktype(L, arg, LUA_TSTRING);
+  s = lua_tolstring(L, arg, &n);
+  err = ws_url_parse(out, s, n, false);
+  if (err == BASE_ERR_MEMORY)
+    luaL_error(L, "not enough memory");
+  else if (err != 0)
+    luaL_argerror(L, arg, base_err_text(err));
+}
+
+/* Compression comes with a later version; until then only "none" is a value
+** that keeps its word. */
+static void compress(lua_State *L, int index) {
+  lua_getfield(L, index, "compress");
+  if (!lua_isnil(L, -1) && (!lua_isboolean(L, -1) || lua_toboolean(L, -1)))
+    luaL_error(L, "option 'compress': this version has no compression; only "
+                  "false is possible");
+  lua_pop(L, 1);
+}
+
+void options_client(lua_State *L, int url_index, int index,
+                    struct engine_client_conf *conf) {
+  static const char *const names[] = {
+    "subprotocols", "headers", "origin", "tls", "reconnect", "open_timeout",
+    "close_timeout", "ping_interval", "ping_timeout", "max_message",
+    "max_buffered", "high_water", "low_water", "max_header", "compress",
+    "proxy", "redirects", HANDLER_NAMES, NULL
+  };
+  const char *origin;
+  defaults(&conf->limits);
+  url(L, url_index, &conf->url);
+  if (index == 0)
+    return;
+  options_check(L, index, names);
+  limits(L, index, &conf->limits);
+  subprotocols(L, index, conf);
+  headers(L, index, conf);
+  proxy(L, index, conf);
+  compress(L, index);
+  conf->redirects = (unsigned)options_size(L, index, "redirects", 0);
+  if (conf->redirects > 20)
+    luaL_error(L, "option 'redirects': at most 20");
+  origin = options_string(L, index, "origin");
+  if (origin != NULL) {
+    if (!ws_head_is_value(origin, strlen(origin)) || *origin == '\0')
+      luaL_error(L, "option 'origin' is not a header's value");
+    conf->origin = base_strdup(origin);
+    if (conf->origin == NULL)
+      luaL_error(L, "not enough memory");
+  }
+}

@@ -1,0 +1,42 @@
+/*
+** Tables of options: every name is known, every value has its type and its
+** range, and what is wrong is said at the caller's line.
+*/
+#ifndef LUA_OPTIONS_H
+#define LUA_OPTIONS_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/client.h"
+#include "engine/facade.h"
+
+/* Raise unless every key of the table at 'index' is among the names, which end
+** with NULL. A near miss is suggested. */
+void options_check(lua_State *L, int index, const char *const *names);
+
+/* One option of the table at 'index' (absolute), or 'otherwise'. */
+bool options_boolean(lua_State *L, int index, const char *name,
+                     bool otherwise);
+size_t options_size(lua_State *L, int index, const char *name,
+                    size_t otherwise);
+/* Seconds in, milliseconds out; 0 and false mean none where 'none_too'. */
+uint32_t options_time(lua_State *L, int index, const char *name,
+                      uint32_t otherwise_ms, bool none_too);
+
+/* These push the value, so that the string stays [-0, +1]; NULL if unset. */
+const char *options_string(lua_State *L, int index, const char *name);
+
+/* Fill the client's options from the table at 'index' (0: none), the URL
+** from the string at 'url'. 'conf' is owned by a userdata, so that nothing is
+** lost when this raises. Leaves on the stack what it needs. */
+void options_client(lua_State *L, int url, int index,
+                    struct engine_client_conf *conf);
+
+/* The same for a table of TLS options; the strings are anchored by the
+** stack. */
+void options_tls(lua_State *L, int index, struct tls_options *o);
+
+#endif

@@ -1,0 +1,190 @@
+#include "lua/tls.h"
+
+#include <string.h>
+
+#include "lua/binding.h"
+#include "lua/handlers.h"
+#include "lua/options.h"
+
+#define TLS_TYPE "uvwss.tls"
+
+/* User value 1 is the trace function, or nil. */
+struct tls_box {
+  struct tls_context *context;
+};
+
+static struct tls_box *push_box(lua_State *L) {
+  struct tls_box *box;
+  box = (struct tls_box *)lua_newuserdatauv(L, sizeof *box, 1);
+  box->context = NULL;
+  luaL_setmetatable(L, TLS_TYPE);
+  return box;
+}
+
+int tls_new(lua_State *L) {
+  struct tls_options o;
+  struct tls_box *box;
+  struct base_error *err;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  box = push_box(L);
+  options_tls(L, 1, &o); /* the trace function is on top */
+  lua_setiuservalue(L, 2, 1);
+  err = tls_context_new(&box->context, &o);
+  if (err != NULL)
+    return push_failure(L, err);
+  lua_pushvalue(L, 2);
+  return 1;
+}
+
+static int tls_reload(lua_State *L) {
+  struct tls_box *box = (struct tls_box *)luaL_checkudata(L, 1, TLS_TYPE);
+  struct base_error *err;
+  if (box->context == NULL)
+    return luaL_error(L, "reload: this configuration was never loaded");
+  err = tls_context_reload(box->context);
+  if (err != NULL)
+    return push_failure(L, err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int tls_gc(lua_State *L) {
+  struct tls_box *box = (struct tls_box *)lua_touserdata(L, 1);
+  tls_context_unref(box->context);
+  box->context = NULL;
+  return 0;
+}
+
+/* The defaults with the system's store, which is costly to load: once a
+** state. */
+static void default_context(lua_State *L, struct engine_client_conf *conf) {
+  struct tls_options o;
+  struct tls_box *box;
+  lua_getfield(L, LUA_REGISTRYINDEX, "uvwss.tls.default");
+  box = (struct tls_box *)lua_touserdata(L, -1);
+  if (box == NULL) {
+    lua_pop(L, 1);
+    box = push_box(L);
+    tls_options_init(&o);
+    conf->tls_error = tls_context_new(&box->context, &o);
+    if (conf->tls_error == NULL) {
+      lua_pushvalue(L, -1);
+      lua_setfield(L, LUA_REGISTRYINDEX, "uvwss.tls.default");
+    }
+  }
+  if (box->context != NULL)
+    conf->tls = tls_context_ref(box->context);
+  lua_pop(L, 1);
+}
+
+void tls_option(lua_State *L, int options, int ws,
+                struct engine_client_conf *conf) {
+  struct tls_options o;
+  struct tls_box *box;
+  lua_pushnil(L);
+  if (options != 0)
+    lua_getfield(L, options, "tls");
+  if (lua_isnil(L, -1)) {
+    if (conf->url.secure || conf->redirects > 0)
+      default_context(L, conf);
+    return;
+  }
+  box = (struct tls_box *)luaL_testudata(L, -1, TLS_TYPE);
+  if (box != NULL) {
+    lua_getiuservalue(L, -1, 1);
+    if (box->context != NULL)
+      conf->tls = tls_context_ref(box->context);
+  } else if (lua_istable(L, -1)) {
+    options_tls(L, lua_gettop(L), &o);
+    conf->tls_error = tls_context_new(&conf->tls, &o);
+  } else {
+    luaL_error(L, "option 'tls': table or wss.tls expected, got %s",
+               luaL_typename(L, -1));
+  }
+  conf->trace = lua_isfunction(L, -1);
+  lua_setiuservalue(L, ws, SLOT_TRACE);
+}
+
+/* ---- ws.tls -------------------------------------------------------------- */
+
+static void set_string(lua_State *L, const char *name, const char *s) {
+  lua_pushstring(L, s);
+  lua_setfield(L, -2, name);
+}
+
+static void set_seconds(lua_State *L, const char *name, double seconds) {
+  lua_pushinteger(L, (lua_Integer)seconds);
+  lua_setfield(L, -2, name);
+}
+
+static int cert_gc(lua_State *L) {
+  tls_cert_deinit((struct tls_cert *)lua_touserdata(L, 1));
+  return 0;
+}
+
+static struct tls_cert *push_cert_box(lua_State *L) {
+  struct tls_cert *c;
+  c = (struct tls_cert *)lua_newuserdatauv(L, sizeof *c, 0);
+  memset(c, 0, sizeof *c);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, cert_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  return c;
+}
+
+static void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
+  struct tls_cert *c = push_cert_box(L);
+  if (!tls_peer_cert(p, i, c))
+    luaL_error(L, "not enough memory");
+  lua_createtable(L, 0, 10);
+  set_string(L, "subject", c->subject);
+  set_string(L, "issuer", c->issuer);
+  set_string(L, "serial", c->serial);
+  push_list(L, c->names, c->names_size);
+  lua_setfield(L, -2, "names");
+  set_seconds(L, "not_before", c->not_before);
+  set_seconds(L, "not_after", c->not_after);
+  lua_pushnumber(L, (c->not_after - net_clock_epoch()) / 86400.0);
+  lua_setfield(L, -2, "days_left");
+  set_string(L, "sha256", c->sha256);
+  set_string(L, "spki_sha256", c->spki_sha256);
+  set_string(L, "pem", c->pem);
+  lua_remove(L, -2);
+}
+
+void push_tls_peer(lua_State *L, struct tls_peer *p) {
+  size_t i, n;
+  if (p == NULL) {
+    lua_pushnil(L);
+    return;
+  }
+  luaL_checkstack(L, 10, NULL);
+  lua_createtable(L, 0, 7);
+  set_string(L, "version", tls_peer_version(p));
+  set_string(L, "cipher", tls_peer_cipher(p));
+  set_string(L, "group", tls_peer_group(p));
+  set_string(L, "alpn", tls_peer_alpn(p));
+  lua_pushboolean(L, tls_peer_resumed(p));
+  lua_setfield(L, -2, "resumed");
+  lua_pushboolean(L, tls_peer_verified(p));
+  lua_setfield(L, -2, "verified");
+  n = tls_peer_chain_count(p);
+  lua_createtable(L, (int)n, 0);
+  for (i = 0; i < n; i++) {
+    push_cert(L, p, i);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_setfield(L, -2, "chain");
+}
+
+void binding_open_tls(lua_State *L) {
+  static const luaL_Reg methods[] = {{"reload", tls_reload}, {NULL, NULL}};
+  luaL_newmetatable(L, TLS_TYPE);
+  lua_pushcfunction(L, tls_gc);
+  lua_setfield(L, -2, "__gc");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,186 @@
+--- The words of a command line: a small, strict parser of options, and the
+-- part of a help text that lists them. Nothing is guessed: an option that is
+-- not known, lacks its value, has one it does not take, or comes twice, is an
+-- error that says so.
+
+local args = {}
+
+---One option, `--name`, or `--name VALUE` and `--name=VALUE`.
+---@class uvwss.cli.Option
+---@field name string
+---@field short? string   one letter: `-s`, or `-s VALUE`
+---@field value? string   what the help calls its value; a switch without
+---@field many? boolean   may be repeated: the values are a list
+---@field needs? string   the option without which it has no meaning
+---@field check? fun(value: string): any, string?  what the value means, or nil and what it must be
+---@field help string
+
+-- Letters to change, add or leave out to make one word of the other.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local corner = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j) and 0 or 1
+      local best = math.min(row[j] + 1, row[j - 1] + 1, corner + same)
+      corner, row[j] = row[j], best
+    end
+  end
+  return row[#b]
+end
+
+---" (did you mean 'x'?)" with the word nearest to `word`, or "".
+---@param word string
+---@param names string[]  in the order of preference
+---@param prefix? string  put before the name
+---@return string
+function args.suggestion(word, names, prefix)
+  local best, least = nil, 3 -- beyond two letters it is another word
+  for _, name in ipairs(names) do
+    local d = #word <= 32 and distance(word, name) or least
+    if d < least and d < #name then best, least = name, d end
+  end
+  return best and (" (did you mean '%s%s'?)"):format(prefix or "", best) or ""
+end
+
+local longest = 4000000 -- seconds; beyond is no time that anybody waits
+
+---A check for an option: seconds, more than 0.
+---@param value string
+---@return number|nil, string?
+function args.seconds(value)
+  local n = value:find "^[%d.]+$" and tonumber(value)
+  if n and n > 0 and n <= longest then return n end
+  return nil, "a number of seconds, more than 0 and at most " .. longest
+end
+
+---The same, with 0, and `forever`, which is `math.huge`.
+---@param value string
+---@return number|nil, string?
+function args.patience(value)
+  if value == "forever" then return math.huge end
+  local n = value:find "^[%d.]+$" and tonumber(value)
+  if n and n <= longest then return n end
+  return nil, "a number of seconds from 0 to " .. longest .. ", or 'forever'"
+end
+
+local function find(options, word)
+  local names = {}
+  for _, option in ipairs(options) do
+    if word == "--" .. option.name then return option end
+    if option.short and word == "-" .. option.short then return option end
+    names[#names + 1] = option.name
+  end
+  return nil, ("unknown option '%s'%s"):format(word,
+    args.suggestion(word:gsub("^%-+", ""), names, "--"))
+end
+
+-- One value of one option into the result; an error or nil.
+local function store(found, option, word, value)
+  if not option.value then
+    if value then return ("option '%s' takes no value"):format(word) end
+    value = true
+  elseif option.check then
+    local meant, wanted = option.check(value)
+    if meant == nil then
+      return ("option '%s' must be %s, not '%s'"):format(word, wanted, value)
+    end
+    value = meant
+  end
+  if option.many then
+    found[option.name] = found[option.name] or {}
+    table.insert(found[option.name], value)
+  elseif option.value and found[option.name] ~= nil then
+    return ("option '%s' is given twice"):format(word)
+  else
+    found[option.name] = value
+  end
+end
+
+local function check_needs(options, found)
+  for _, option in ipairs(options) do
+    if option.needs and found[option.name] and not found[option.needs] then
+      return ("option '--%s' needs '--%s'"):format(option.name, option.needs)
+    end
+  end
+end
+
+---Take the words of a command line apart. `--` ends the options; a single `-`
+---is no option. A value that begins with `--` is written `--name=VALUE`.
+---@param options uvwss.cli.Option[]
+---@param words string[]
+---@return table<string, any>|nil found  by name; a problem as the second
+---@return string[]|string others  the words that are no options
+function args.parse(options, words)
+  local found, others, i = {}, {}, 1
+  while i <= #words do
+    local word = words[i]
+    i = i + 1
+    if word == "--" then
+      table.move(words, i, #words, #others + 1, others)
+      break
+    elseif word:sub(1, 1) ~= "-" or word == "-" then
+      others[#others + 1] = word
+    else
+      local name, value = word:match "^(%-%-[^=]+)=(.*)$"
+      name = name or word
+      local option, problem = find(options, name)
+      if not option then return nil, problem end
+      if option.value and not value then
+        value, i = words[i], i + 1
+        if not value or value:sub(1, 2) == "--" then
+          return nil, ("option '%s' needs a value: %s"):format(name,
+            option.value)
+        end
+      end
+      problem = store(found, option, name, value)
+      if problem then return nil, problem end
+    end
+  end
+  local problem = check_needs(options, found)
+  if problem then return nil, problem end
+  return found, others
+end
+
+---Text in lines of at most `width` bytes; words stay whole.
+---@param text string
+---@param width integer
+---@return string[]
+function args.wrap(text, width)
+  local lines, line = {}, nil
+  for word in text:gmatch "%S+" do
+    if line and #line + 1 + #word <= width then
+      line = line .. " " .. word
+    else
+      lines[#lines + 1] = line
+      line = word
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+---The list of options for a help text; ends with a line feed.
+---@param options uvwss.cli.Option[]
+---@return string
+function args.help(options)
+  local heads, width, out = {}, 0, {}
+  for i, option in ipairs(options) do
+    heads[i] = ("  %s --%s%s"):format(
+      option.short and "-" .. option.short .. "," or "   ", option.name,
+      option.value and " " .. option.value or "")
+    width = math.max(width, #heads[i])
+  end
+  for i, option in ipairs(options) do
+    local text = option.help .. (option.many and " (may be repeated)" or "")
+    for n, line in ipairs(args.wrap(text, 79 - width - 2)) do
+      out[#out + 1] = ("%-" .. width .. "s  %s"):format(
+        n == 1 and heads[i] or "", line)
+    end
+  end
+  return table.concat(out, "\n") .. "\n"
+end
+
+return args

@@ -1,0 +1,218 @@
+--- uvwss: an asynchronous TLS WebSocket engine.
+--
+--     local wss = require "uvwss"
+--     local ws = wss.connect("wss://feed.example/ticker", { reconnect = true })
+--     function ws:onmessage(data) print(data) end
+--     wss.run()
+--
+-- Misuse raises at the caller's line. Whatever the network, the peer, a file
+-- or a certificate does wrong is returned as `nil, err`, or handed to
+-- `onclose`. Times are seconds, sizes are bytes. docs/reference.md says more.
+
+local core = require "uvwss.core"
+local retry = require "uvwss.retry"
+
+---What went wrong; its `tostring` is a full sentence.
+---@class uvwss.Error
+---@field kind "dns"|"connect"|"proxy"|"tls"|"certificate"|"upgrade"|"protocol"|"timeout"|"limit"|"closed"|"io"
+---@field code string     within the kind
+---@field message string  the sentence
+---@field address? string          connect: "ip:port"
+---@field attempts? uvwss.Error[]  connect: one for each address tried
+---@field host? string             dns
+---@field proxy? string            proxy, connect: "host:port"
+---@field alert? string            tls: the alert that the peer sent
+---@field subject? string          certificate, with the fields below
+---@field issuer? string
+---@field depth? integer           0 is the leaf
+---@field not_before? number       epoch seconds
+---@field not_after? number        epoch seconds
+---@field names? string[]          what the certificate is good for
+---@field wanted? string           what was asked
+---@field openssl? integer         the X509_V_ERR number
+---@field status? integer          upgrade: the HTTP status
+---@field headers? table<string, string>  upgrade: of the answer
+---@field retry_after? number      upgrade: seconds
+---@field close? integer           protocol, closed: the close code
+---@field reason? string           closed: the peer's words
+---@field seconds? number          timeout
+---@field limit? integer           limit
+---@field size? integer            limit
+---@field path? string             io
+
+---@alias uvwss.Kind "text"|"binary"
+---@alias uvwss.Outcome "written"|"unsent"|"partial"
+---@alias uvwss.Done fun(err: uvwss.Error?, outcome: uvwss.Outcome)
+
+---@class uvwss.Certificate
+---@field subject string
+---@field issuer string
+---@field serial string       lower-case hex
+---@field names string[]      subject alternative names
+---@field not_before integer  epoch seconds
+---@field not_after integer   epoch seconds
+---@field days_left number    negative once expired
+---@field sha256 string       of the whole certificate, lower-case hex
+---@field spki_sha256 string  "sha256/BASE64", as `pins` takes it
+---@field pem string
+
+---@class uvwss.Peer
+---@field version string   "TLSv1.3"
+---@field cipher string
+---@field group string
+---@field alpn string
+---@field resumed boolean  a session was resumed
+---@field verified boolean false where `insecure` was set
+---@field chain uvwss.Certificate[]  as verified, leaf first
+
+---@class uvwss.Step
+---@field direction "in"|"out"
+---@field name string          "ClientHello"
+---@field bytes integer
+---@field milliseconds number  since the first step
+
+---@class uvwss.TlsOptions
+---@field ca? string|string[]  files, folders or PEM text; replaces the system's store
+---@field system_ca? boolean   add the system's store to `ca`
+---@field cert? string         the client's chain: a file or PEM text
+---@field key? string          its key: a file or PEM text (`cert`'s file)
+---@field password? string     of an encrypted key
+---@field server_name? string  SNI and the name verified (the URL's host)
+---@field pins? string|string[]  "sha256/BASE64" of a key; one must be in the verified chain
+---@field min_version? "1.0"|"1.1"|"1.2"|"1.3"  ("1.2")
+---@field max_version? "1.0"|"1.1"|"1.2"|"1.3"
+---@field ciphers? string      of TLS 1.2, as OpenSSL writes them
+---@field ciphersuites? string of TLS 1.3
+---@field groups? string       "X25519:P-256:P-384"
+---@field alpn? string|string[]  ("http/1.1")
+---@field session? boolean     resume sessions on a redial (true)
+---@field keylog? string       a file for secrets (SSLKEYLOGFILE)
+---@field max_depth? integer   intermediates (10)
+---@field strict? boolean      X.509 strict checks (true)
+---@field insecure? boolean    verify nothing (false)
+---@field trace? fun(step: uvwss.Step)  each message of the handshake
+
+---A TLS configuration, loaded once and shared by connections.
+---@class uvwss.Tls
+---@field reload fun(self: uvwss.Tls): true?, uvwss.Error?  read the files again; on failure the old ones stay
+
+---@class uvwss.Options
+---@field subprotocols? string|string[]  offered, in order of preference
+---@field headers? table<string, string|string[]>  added to the request
+---@field origin? string
+---@field tls? uvwss.TlsOptions|uvwss.Tls
+---@field reconnect? boolean|uvwss.retry.Options
+---@field open_timeout? number    address, TCP, TLS and upgrade together (10)
+---@field close_timeout? number   for the peer's answer to a close (5)
+---@field ping_interval? number|false  (20)
+---@field ping_timeout? number|false   (20)
+---@field max_message? integer    (16 MiB)
+---@field max_buffered? integer   waiting to be sent (64 MiB)
+---@field high_water? integer     (1 MiB)
+---@field low_water? integer      (256 KiB)
+---@field max_header? integer     of the answer to the upgrade (16 KiB)
+---@field compress? false
+---@field proxy? string           "http://[user:password@]host:port" or "socks5://…"
+---@field redirects? integer      followed at most (0)
+---@field onopen? fun(ws: uvwss.WebSocket, info: uvwss.OpenInfo)
+---@field onmessage? fun(ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field onreconnect? fun(ws: uvwss.WebSocket, attempt: integer, delay: number, err: uvwss.Error): boolean?
+---@field ondrain? fun(ws: uvwss.WebSocket)
+---@field onping? fun(ws: uvwss.WebSocket, payload: string)
+---@field onpong? fun(ws: uvwss.WebSocket, payload: string, seconds: number?)
+---@field onclose? fun(ws: uvwss.WebSocket, code: integer, reason: string, err: uvwss.Error?)
+
+---@class uvwss.OpenInfo
+---@field attempt integer   dials so far, this one included: 1 on the first
+---@field resumed boolean   a TLS session was resumed
+---@field subprotocol? string
+
+---One message, written in pieces (RFC 6455, 5.4).
+---@class uvwss.Writer
+---@field write fun(self: uvwss.Writer, chunk: string, done?: uvwss.Done): true?, uvwss.Error?
+---@field finish fun(self: uvwss.Writer, chunk?: string, done?: uvwss.Done): true?, uvwss.Error?
+
+---A client connection, for as long as it is wanted: over reconnects it stays
+---the same object. Handlers are fields; other fields are the user's own.
+---@class uvwss.WebSocket
+---@field state "connecting"|"open"|"waiting"|"closing"|"closed"
+---@field url string
+---@field subprotocol? string
+---@field buffered integer         bytes of messages not yet with the kernel
+---@field peer? { ip: string, port: integer }
+---@field error? uvwss.Error       why it ended, nil if clean
+---@field tls? uvwss.Peer
+---@field send fun(self: uvwss.WebSocket, data: string, kind?: uvwss.Kind, done?: uvwss.Done): true?, uvwss.Error?
+---@field stream fun(self: uvwss.WebSocket, kind?: uvwss.Kind): uvwss.Writer?, uvwss.Error?
+---@field receive fun(self: uvwss.WebSocket, timeout?: number): string?, uvwss.Kind|uvwss.Error
+---@field messages fun(self: uvwss.WebSocket): fun(): string?, uvwss.Kind?
+---@field ping fun(self: uvwss.WebSocket, payload?: string): true?, uvwss.Error?
+---@field pause fun(self: uvwss.WebSocket)
+---@field resume fun(self: uvwss.WebSocket)
+---@field reconnect fun(self: uvwss.WebSocket): true?, uvwss.Error?
+---@field close fun(self: uvwss.WebSocket, code?: integer, reason?: string)
+---@field terminate fun(self: uvwss.WebSocket)
+---@field stats fun(self: uvwss.WebSocket): table
+
+---@class uvwss.Timer
+---@field cancel fun(self: uvwss.Timer)
+
+---@class uvwss
+---@field onerror? fun(err: any, ws: uvwss.WebSocket?)  hears Lua errors of handlers and coroutines; without one, `run` raises them
+local wss = {
+  _VERSION = core._VERSION,
+
+  ---Returns at once; the loop dials.
+  ---@type fun(url: string, options?: uvwss.Options): uvwss.WebSocket
+  connect = core.connect,
+
+  ---Load a TLS configuration.
+  ---@type fun(options: uvwss.TlsOptions): uvwss.Tls?, uvwss.Error?
+  tls = core.tls,
+
+  ---Run the loop until nothing is left to do, or `stop`. With a function:
+  ---run it as a coroutine, return what it returned, raise what it raised.
+  ---@type fun(fn?: function, ...: any): any
+  run = core.run,
+
+  ---Make `run` return after the current handler.
+  ---@type fun()
+  stop = core.stop,
+
+  ---Start a coroutine in the loop.
+  ---@type fun(fn: function, ...: any): thread
+  spawn = core.spawn,
+
+  ---In a coroutine: yield for so long. In the main chunk: run the loop.
+  ---@type fun(seconds: number)
+  sleep = core.sleep,
+
+  ---Call `fn` after so many seconds, and then again and again if `every` is
+  ---given.
+  ---@type fun(seconds: number, fn: function, every?: number): uvwss.Timer
+  timer = core.timer,
+
+  ---A descriptor for another loop to poll for reading.
+  ---@type fun(): integer
+  pollfd = core.pollfd,
+
+  ---Seconds until `step` must be called even if the descriptor is silent.
+  ---@type fun(): number?
+  timeout = core.timeout,
+
+  ---One pass of the loop, without waiting.
+  ---@type fun()
+  step = core.step,
+
+  ---The live ledger of this Lua state; zeros once everything is closed.
+  ---@type fun(): table<string, integer>
+  stats = core.stats,
+
+  ---Versions of this module and of the libraries in use.
+  ---@type fun(): table<string, string>
+  versions = core.versions,
+}
+
+core.attach(wss, retry.new)
+
+return wss
