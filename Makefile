@@ -1,0 +1,257 @@
+# uvwss: `make help` lists the targets.
+#
+# A top-level target installs what it needs (tools/deps), then calls make
+# again for files. A variant (release, asan, gc, tsan) has its own directory,
+# so that variants never mix; the release is the one in build/ itself.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+LUA_VERSION ?= 5.4
+LUA ?= lua$(LUA_VERSION)
+LUA_INCDIR ?= $(firstword $(wildcard /usr/include/lua$(LUA_VERSION) \
+  /usr/local/include/lua$(LUA_VERSION) /usr/local/include))
+PYTHON ?= /usr/bin/python3
+CLANG_TIDY ?= clang-tidy
+CPPCHECK ?= cppcheck
+LUACHECK ?= luacheck
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+WERROR ?= -Werror
+
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j2
+endif
+endif
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+SAY := $(if $(V),:,echo)
+.SUFFIXES:
+
+# --- variants ---------------------------------------------------------------
+
+VARIANT ?= release
+ifeq ($(VARIANT),release)
+OUT := build
+else
+OUT := build/$(VARIANT)
+endif
+OBJ := build/$(VARIANT)/obj
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan := -fsanitize=thread
+SANITIZE := $(SANITIZE_$(VARIANT))
+ifneq ($(SANITIZE),)
+CFLAGS := -O1 -g -fno-omit-frame-pointer
+WERROR := # instrumented code makes gcc warn of what is not there
+endif
+DEFINES_gc := -DUVWSS_GC_STRESS
+DEFINES := -D_GNU_SOURCE $(DEFINES_$(VARIANT))
+
+WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wundef -Wwrite-strings \
+  -Wredundant-decls -Wdisabled-optimization -Wdouble-promotion \
+  -Wmissing-declarations -Wdeclaration-after-statement -Wmissing-prototypes \
+  -Wnested-externs -Wstrict-prototypes -Wc++-compat -Wold-style-definition
+ifeq ($(findstring clang,$(CC)),)
+WARNINGS += -Wlogical-op
+endif
+
+INCLUDES := -Icsrc
+COMPILE = $(CC) -std=c11 -pedantic $(WARNINGS) -fPIC -fvisibility=hidden \
+  $(DEFINES) $(INCLUDES) $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
+LINK = $(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS)
+
+# --- what there is ----------------------------------------------------------
+
+LOWER_C := $(sort $(wildcard $(patsubst %,csrc/%/*.c,base ws tls net engine)))
+LUA_C := $(sort $(wildcard csrc/lua/*.c))
+TEST_C := $(sort $(wildcard spec/c/*_test.c))
+HELPER_C := $(sort $(filter-out $(TEST_C),$(wildcard spec/c/*.c)))
+OOM_C := $(sort $(wildcard spec/c/oom/*.c))
+TSAN_C := $(sort $(wildcard spec/c/tsan/*.c))
+
+object = $(patsubst %.c,$(OBJ)/%.o,$(1))
+LOWER_O := $(call object,$(LOWER_C))
+LUA_O := $(call object,$(LUA_C))
+HELPER_O := $(call object,$(HELPER_C))
+TESTS := $(patsubst spec/c/%.c,$(OUT)/c/%,$(TEST_C))
+
+LIBS := -lssl -lcrypto -luv $(if $(wildcard csrc/ws/deflate.c),-lz)
+ARCHIVE := $(OUT)/libuvwss.a
+CORE := $(if $(LUA_C),$(OUT)/uvwss/core.so)
+LUA_FILES := $(shell find lua -name '*.lua' 2>/dev/null | sort)
+
+# --- targets for people -----------------------------------------------------
+
+.PHONY: all
+all: ## build the module: build/uvwss/core.so (the default)
+	@tools/deps build
+	@$(MAKE) files
+
+.PHONY: install
+install: all ## install module and command (PREFIX, DESTDIR, LUA_VERSION)
+	@set -e; so=$(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)/uvwss; \
+	share=$(DESTDIR)$(PREFIX)/share; \
+	install -d $$so; install -m 755 $(CORE) $$so/core.so; \
+	for f in $(LUA_FILES); do \
+	  install -D -m 644 $$f $$share/lua/$(LUA_VERSION)/$${f#lua/}; done; \
+	if [ -e bin/uvwss ]; then \
+	  install -D -m 755 bin/uvwss $(DESTDIR)$(PREFIX)/bin/uvwss; fi; \
+	echo "installed under $(DESTDIR)$(PREFIX)"
+
+.PHONY: demo
+demo: ## see it at work
+	@tools/deps demo
+	@$(MAKE) files
+	@eval "$$(tools/env)" && exec sh examples/demo.sh
+
+.PHONY: test
+test: ## unit tests and specs; SPECS="spec/x_spec.lua" or C=ws_frame narrows
+	@tools/deps test
+	@$(MAKE) files tests
+	@$(SUITE)
+
+.PHONY: asan
+asan: ## everything under AddressSanitizer, LeakSanitizer and UBSan
+	@tools/deps asan
+	@$(MAKE) VARIANT=asan files tests build/asan/bin/lua5.4
+	@$(SUITE) out=build/asan bin=build/asan/bin
+
+.PHONY: valgrind
+valgrind: ## unit tests, and specs tagged #valgrind, under memcheck
+	@tools/deps valgrind
+	@$(MAKE) files tests build/valgrind/bin/lua5.4
+	@$(SUITE) bin=build/valgrind/bin wrap=tools/memcheck slow=20 \
+	  -- --tags=valgrind
+
+.PHONY: gc
+gc: ## the specs with a full collection at every call into Lua
+	@tools/deps gc
+	@$(MAKE) VARIANT=gc files
+	@$(SUITE) out=build/gc c=no
+
+.PHONY: oom
+oom: ## make every single allocation fail once (spec/c/oom)
+	@tools/deps oom
+	@$(MAKE) VARIANT=asan build/asan/oom
+	@$(SUITE) out=build/asan lua=no c=build/asan/oom
+
+.PHONY: tsan
+tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)
+	@tools/deps tsan
+	@$(MAKE) VARIANT=tsan build/tsan/states
+	@$(SUITE) out=build/tsan lua=no c=build/tsan/states wrap='setarch -R'
+
+.PHONY: lint
+lint: ## a second compiler's warnings, clang-tidy, cppcheck and luacheck
+	@tools/deps lint
+	@$(MAKE) -s Q=@ SAY=: CC=clang VARIANT=clang files tests
+	@tools/lint
+
+.PHONY: env
+env: ## print the environment of the tree as built: eval "$(make -s env)"
+	@tools/env
+
+.PHONY: bench
+bench: ## measure (bench/run.lua; ARGS go to it)
+	@tools/deps bench
+	@$(MAKE) files
+	@eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
+
+.PHONY: night
+night: ## hours of reconnecting to a hostile server (spec/long/night.lua)
+	@tools/deps night
+	@$(MAKE) files
+	@eval "$$(tools/env)" && exec $(LUA) spec/long/night.lua $(ARGS)
+
+.PHONY: pin
+pin: ## long proof that strings stay whole (spec/long/pin.lua)
+	@tools/deps pin
+	@$(MAKE) files
+	@eval "$$(tools/env)" && exec $(LUA) spec/long/pin.lua $(ARGS)
+
+.PHONY: rockspec
+rockspec: ## bring the rockspec's list of sources up to date
+	@$(LUA) tools/rockspec.lua
+
+.PHONY: clean
+clean: ## remove everything that was built, by luarocks too
+	@rm -rf build uvwss
+	@find csrc -name '*.o' -delete
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' \
+	  Makefile
+
+# C narrows the unit tests by name, SPECS the specs by file.
+SUITE = $(LUA) tools/suite.lua $(if $(C),only=$(C)) $(if $(SPECS),\
+  specs='$(SPECS)')
+
+# --- files ------------------------------------------------------------------
+
+.PHONY: files tests FORCE
+files: $(CORE) $(ARCHIVE)
+	@$(if $(LUA_C),:,echo "csrc/lua is not there yet: no core.so")
+
+tests: $(TESTS)
+	@:
+
+$(OUT)/uvwss/core.so: $(LUA_O) $(ARCHIVE)
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)$(LINK) -shared -Wl,-z,relro,-z,now -o $@ $^ $(LIBS)
+
+# An archive, so that a unit test links before every floor is there.
+$(ARCHIVE): $(LOWER_O)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@$(SAY) AR $@
+	$(Q)ar rcs $@ $^
+
+$(TESTS): $(OUT)/c/%: $(OBJ)/spec/c/%.o $(HELPER_O) $(ARCHIVE)
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka -lpthread
+
+# Programs that hold Lua themselves and link the module into them. Without
+# sources nothing is made; the suite says then that there is nothing to run.
+build/asan/oom: $(call object,$(OOM_C)) $(LUA_O) $(ARCHIVE)
+	$(call program,$(OOM_C))
+build/tsan/states: $(call object,$(TSAN_C)) $(LUA_O) $(ARCHIVE)
+	$(call program,$(TSAN_C))
+program = $(if $(1),$(Q)$(LINK) -o $@ $^ \
+  $(LIBS) -llua$(LUA_VERSION) -lcmocka -lm -ldl -lpthread,@true)
+
+$(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/tsan/%.o: \
+  INCLUDES += -isystem $(LUA_INCDIR)
+$(OBJ)/spec/%.o: INCLUDES += -Ispec/c
+
+$(OBJ)/%.o: %.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	@$(SAY) CC $<
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Changes only when the way to compile does.
+$(OBJ)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+# An interpreter under each of the tools, by the name that specs call.
+build/asan/bin/lua5.4: tools/under_asan build/asan/preload.so
+	@mkdir -p $(@D)
+	cp tools/under_asan $@
+build/asan/preload.so: tools/preload.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 -Wall -Wextra -D_GNU_SOURCE -shared -fPIC -o $@ $<
+build/valgrind/bin/lua5.4: tools/under_valgrind tools/memcheck
+	@mkdir -p $(@D)
+	cp tools/under_valgrind $@
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
