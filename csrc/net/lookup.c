@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -9,12 +10,27 @@
 int (*net_lookup_hook)(struct net_lookup *q, const char *host, int family);
 
 struct net_lookup {
-  uv_getaddrinfo_t req;
+  struct net_lookup *next; /* of the same question */
+  struct net_question *question; /* NULL: hooked */
   struct net_loop *loop;
   net_lookup_fn *fn; /* NULL: detached */
   void *ctx;
   int family;
-  bool hooked;
+};
+
+/*
+** What a thread is asking. Whoever wants to know the same while it asks joins
+** in: a client that dials again and again while its resolver does not answer
+** occupies one thread for each family, not all there are.
+*/
+struct net_question {
+  struct net_question *next; /* of the loop's */
+  uv_getaddrinfo_t req;
+  struct net_loop *loop;
+  struct net_lookup *waiting;
+  int family;
+  bool cancelled;
+  char host[1]; /* and more */
 };
 
 void net_lookup_answer(struct net_lookup *q, int uv_err,
@@ -28,8 +44,27 @@ void net_lookup_answer(struct net_lookup *q, int uv_err,
 
 static void on_answer(uv_getaddrinfo_t *req, int status,
                       struct addrinfo *list) {
-  net_lookup_answer((struct net_lookup *)req->data, status, list);
+  struct net_question *a = (struct net_question *)req->data;
+  struct net_question **at = &a->loop->questions;
+  struct net_lookup *q;
+  while (*at != a)
+    at = &(*at)->next;
+  *at = a->next;
+  while ((q = a->waiting) != NULL) {
+    a->waiting = q->next;
+    net_lookup_answer(q, status, list);
+  }
   uv_freeaddrinfo(list);
+  base_free(a);
+}
+
+/* RFC 6761, 6.3: these names mean this machine, whatever a resolver says. */
+static bool is_localhost(const char *host) {
+  size_t n = strlen(host);
+  if (n > 0 && host[n - 1] == '.')
+    n--;
+  return n >= 9 && strncasecmp(host + n - 9, "localhost", 9) == 0 &&
+         (n == 9 || host[n - 10] == '.');
 }
 
 /*
@@ -37,17 +72,62 @@ static void on_answer(uv_getaddrinfo_t *req, int status,
 ** even "localhost". An address of a family that the machine cannot speak fails
 ** to connect at once, and the next one is tried.
 */
-static int ask(struct net_lookup *q, const char *host) {
+static int ask(struct net_question *a) {
   struct addrinfo hints;
-  if (net_lookup_hook != NULL) {
-    q->hooked = true;
-    return net_lookup_hook(q, host, q->family);
-  }
+  const char *host = a->host;
   memset(&hints, 0, sizeof hints);
-  hints.ai_family = q->family;
+  hints.ai_family = a->family;
   hints.ai_socktype = SOCK_STREAM;
-  q->req.data = q;
-  return uv_getaddrinfo(&q->loop->uv, &q->req, on_answer, host, NULL, &hints);
+  if (is_localhost(host)) {
+    hints.ai_flags = AI_NUMERICHOST;
+    host = a->family == AF_INET6 ? "::1" : "127.0.0.1";
+  }
+  a->req.data = a;
+  return uv_getaddrinfo(&a->loop->uv, &a->req, on_answer, host, NULL, &hints);
+}
+
+static struct net_question *find(struct net_loop *loop, const char *host,
+                                 int family) {
+  struct net_question *a = loop->questions;
+  while (a != NULL && (a->cancelled || a->family != family ||
+                       strcmp(a->host, host) != 0))
+    a = a->next;
+  return a;
+}
+
+static int new_question(struct net_question **out, struct net_loop *loop,
+                        const char *host, int family) {
+  size_t n = strlen(host);
+  struct net_question *a;
+  int err;
+  a = (struct net_question *)base_calloc(1, sizeof *a + n);
+  if (a == NULL)
+    return UV_ENOMEM;
+  a->loop = loop;
+  a->family = family;
+  memcpy(a->host, host, n + 1);
+  err = ask(a);
+  if (err != 0) {
+    base_free(a);
+    return err;
+  }
+  a->next = loop->questions;
+  loop->questions = a;
+  *out = a;
+  return 0;
+}
+
+static int join(struct net_lookup *q, const char *host) {
+  struct net_question *a = find(q->loop, host, q->family);
+  if (a == NULL) {
+    int err = new_question(&a, q->loop, host, q->family);
+    if (err != 0)
+      return err;
+  }
+  q->question = a;
+  q->next = a->waiting;
+  a->waiting = q;
+  return 0;
 }
 
 int net_lookup_start(struct net_lookup **out, struct net_loop *loop,
@@ -61,7 +141,8 @@ int net_lookup_start(struct net_lookup **out, struct net_loop *loop,
   q->fn = fn;
   q->ctx = ctx;
   q->family = family;
-  err = ask(q, host);
+  err = net_lookup_hook != NULL ? net_lookup_hook(q, host, family)
+                                : join(q, host);
   if (err != 0) {
     base_free(q);
     return err;
@@ -72,8 +153,16 @@ int net_lookup_start(struct net_lookup **out, struct net_loop *loop,
 }
 
 void net_lookup_detach(struct net_lookup *q) {
+  struct net_question *a = q->question;
+  struct net_lookup **at;
   q->fn = NULL;
   q->loop->handles--;
-  if (!q->hooked)
-    (void)uv_cancel((uv_req_t *)&q->req); /* only what has not begun */
+  if (a == NULL)
+    return; /* the hook still owes its answer */
+  for (at = &a->waiting; *at != q; at = &(*at)->next)
+    continue;
+  *at = q->next;
+  base_free(q);
+  if (a->waiting == NULL) /* works only for what has not begun */
+    a->cancelled = uv_cancel((uv_req_t *)&a->req) == 0;
 }

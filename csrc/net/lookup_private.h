@@ -21,7 +21,8 @@ int net_lookup_start(struct net_lookup **out, struct net_loop *loop,
                      void *ctx);
 
 /* 'fn' is not called any more. A thread that is asking already goes on, which
-** nobody but net_loop_free waits for, and the ledger does not count. */
+** nobody but net_loop_free waits for, the ledger does not count, and the next
+** lookup of the same name joins. */
 void net_lookup_detach(struct net_lookup *q);
 
 /* Hand over the answer and free 'q'. */

@@ -38,6 +38,8 @@ struct net_task {
   bool queued;
 };
 
+struct net_question;
+
 struct net_loop {
   uv_loop_t uv;
   uv_prepare_t prepare; /* calls 'fn'; is what net_loop_hold refers to */
@@ -47,6 +49,7 @@ struct net_loop {
   void (*fn)(void *ctx);
   void *ctx;
   uint8_t *read_buf; /* LIMIT_READ_BYTES, shared by all streams */
+  struct net_question *questions; /* that resolver threads are asking */
   size_t holds;
   size_t handles;    /* for the ledger */
   uint64_t passes;   /* how often the loop has looked for events */

@@ -44,7 +44,15 @@ local function measure()
   }
 end
 
-local server = peers.chaos { seed = options.seed, tls = certs "server" }
+-- A refusal lasts for many dials of many clients, so that it comes seldom.
+local deeds = {}
+for _, deed in ipairs { "reset", "stall", "busy", "upgrade", "once",
+  "dropped" } do
+  for _ = 1, 8 do deeds[#deeds + 1] = deed end
+end
+deeds[#deeds + 1] = "refuse"
+local server = peers.chaos { seed = options.seed, tls = certs "server",
+  only = table.concat(deeds, ",") }
 local tls = assert(wss.tls { ca = certs.ca })
 local warm_at = options.count // 10
 local reconnects, opened, kinds = 0, 0, {}
@@ -67,7 +75,7 @@ end
 for i = 1, options.clients do
   local ws = wss.connect(("wss://localhost:%d/night/%d"):format(server.port, i),
     { tls = tls, open_timeout = 2, close_timeout = 1,
-      reconnect = { min = 0.0005, max = 0.02, stable = 0 } })
+      reconnect = { min = 0.001, max = 0.05 } })
   clients[i] = ws
   function ws:onopen()
     opened = opened + 1
