@@ -52,6 +52,8 @@ CFLAGS := -O1 -g -fno-omit-frame-pointer
 WERROR := # instrumented code makes gcc warn of what is not there
 endif
 DEFINES_gc := -DUVWSS_GC_STRESS
+# What spec/pin_spec.lua must see fail: strings sent are not held.
+DEFINES_nopin := -DUVWSS_TEST_NO_PIN
 DEFINES := -D_GNU_SOURCE $(DEFINES_$(VARIANT))
 
 WARNINGS := -Wall -Wextra $(WERROR) -Wshadow -Wundef -Wwrite-strings \
@@ -115,12 +117,14 @@ demo: ## see it at work
 test: ## unit tests and specs; SPECS="spec/x_spec.lua" or C=ws_frame narrows
 	@tools/deps test
 	@$(MAKE) files tests
+	@$(MAKE) VARIANT=nopin files
 	@$(SUITE)
 
 .PHONY: asan
 asan: ## everything under AddressSanitizer, LeakSanitizer and UBSan
 	@tools/deps asan
 	@$(MAKE) VARIANT=asan files tests build/asan/bin/lua5.4
+	@$(MAKE) VARIANT=nopin files
 	@$(SUITE) out=build/asan bin=build/asan/bin
 
 .PHONY: valgrind
@@ -134,6 +138,7 @@ valgrind: ## unit tests, and specs tagged #valgrind, under memcheck
 gc: ## the specs with a full collection at every call into Lua
 	@tools/deps gc
 	@$(MAKE) VARIANT=gc files
+	@$(MAKE) VARIANT=nopin files
 	@$(SUITE) out=build/gc c=no
 
 .PHONY: oom

@@ -24,7 +24,7 @@ static int grow(struct base_buf *b, size_t need) {
   uint8_t *mem;
   while (cap < need)
     cap = cap > b->max / 2 ? b->max : cap * 2;
-  if (b->start > 0) {
+  if (b->mem != NULL && b->start > 0) {
     memmove(b->mem, b->mem + b->start, b->len);
     b->start = 0;
   }

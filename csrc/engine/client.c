@@ -308,12 +308,14 @@ static void on_gone(void *owner, const struct engine_end *end) {
 
 static void on_closed(void *owner) {
   struct engine_client *c = (struct engine_client *)owner;
-  /* Whatever the user wanted while messages were settled is decided here. */
-  net_timer_stop(c->timer);
   if (c->owner == NULL) {
     finish(c);
     free_all(c);
-  } else if (!c->closing && !c->again && redirect(c)) {
+    return;
+  }
+  /* Whatever the user wanted while messages were settled is decided here. */
+  net_timer_stop(c->timer);
+  if (!c->closing && !c->again && redirect(c)) {
     if (c->url.secure && c->conf.tls == NULL)
       net_timer_start(c->timer, 0); /* says why */
     else
@@ -430,6 +432,8 @@ void engine_client_detach(struct engine_client *c) {
   c->owner = NULL;
   c->closing = true;
   c->again = false;
+  net_timer_free(c->timer); /* engine_free may come before on_closed */
+  c->timer = NULL;
   if (c->conn != NULL) {
     engine_conn_terminate(c->conn, NULL); /* on_closed frees */
   } else {

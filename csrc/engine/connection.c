@@ -156,8 +156,10 @@ void conn_violation(struct engine_conn *c, int base_err) {
   uint16_t code = ws_protocol_close_code(base_err);
   const char *text = base_err_text(base_err);
   base_error_number(err, "close", code);
-  if (base_err == BASE_ERR_MESSAGE_SIZE)
+  if (base_err == BASE_ERR_MESSAGE_SIZE) {
     base_error_number(err, "limit", (double)c->conf.limits->max_message);
+    base_error_number(err, "size", (double)c->proto.frame.len);
+  }
   if (c->close == CLOSE_SENT || c->violation != NULL) {
     conn_end(c, err);
     return;

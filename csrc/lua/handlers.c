@@ -52,12 +52,20 @@ static struct event *begin(lua_State *L, int slot) {
   return ev;
 }
 
+void websocket_close(struct websocket *w, unsigned code, const char *reason,
+                     size_t n) {
+  enum engine_state state = engine_client_state(w->client);
+  if (state != ENGINE_CLOSING && state != ENGINE_CLOSED)
+    w->local = true;
+  engine_client_close(w->client, code, reason, n);
+}
+
 /* An error in a handler closes its connection (1011: RFC 6455, 7.4.1). */
 static void enter(struct event *ev, lua_CFunction fn) {
   struct websocket *w = ev->w;
   if (!binding_call(w->b, fn, ev, w->anchor) && w->client != NULL &&
       !w->closed && !w->b->closing)
-    engine_client_close(w->client, 1011, "", 0);
+    websocket_close(w, 1011, "", 0);
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -252,7 +260,11 @@ static void push_end(lua_State *L, const struct engine_end *end, bool local) {
   push_error(L, &plain);
 }
 
+/* How it was closed. A protocol error tells by itself which code was sent to
+** the peer, and others have nothing to do with closing. */
 static void add_close(lua_State *L, const struct engine_end *end) {
+  if (end->err != NULL && end->err->kind != BASE_KIND_CLOSED)
+    return;
   lua_pushinteger(L, end->code);
   lua_setfield(L, -2, "close");
   lua_pushlstring(L, end->reason, end->reason_len);
@@ -341,7 +353,7 @@ static int call_onclose(lua_State *L) {
   struct websocket *w = ev->w;
   bool heard = w->pulled || w->receiving != RECEIVE_NONE ||
                lua_isfunction(L, 3);
-  push_end(L, end, w->clean); /* 4 */
+  push_end(L, end, w->local); /* 4 */
   add_close(L, end);
   lua_pushvalue(L, 4);
   lua_setiuservalue(L, 2, SLOT_ERROR);

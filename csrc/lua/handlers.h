@@ -55,6 +55,7 @@ struct websocket {
   bool has_handler;  /* of messages */
   bool closed;
   bool clean;
+  bool local;        /* this side was the first to close */
   uint16_t code;     /* of the close */
   double open_since; /* for the trace: precise seconds of the first step */
   struct net_timer *timer; /* of a receive with a timeout */
@@ -73,6 +74,10 @@ void websocket_update_taking(struct websocket *w);
 
 /* The receive ends: forget who waited. */
 void websocket_stop_receiving(struct websocket *w);
+
+/* Close, on this side's wish. */
+void websocket_close(struct websocket *w, unsigned code, const char *reason,
+                     size_t n);
 
 /* nil and why receive can get nothing more from the closed connection at
 ** 'index' [-0, +2]. */

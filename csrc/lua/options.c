@@ -234,13 +234,13 @@ static void append(lua_State *L, struct engine_strings *list, const char *s,
   char **items, *copy;
   items = (char **)base_realloc(list->items,
                                 (list->count + 1) * sizeof *items);
-  if (items == NULL)
+  if (items != NULL)
+    list->items = items;
+  copy = items != NULL ? base_strndup(s, n) : NULL;
+  if (copy != NULL)
+    items[list->count++] = copy;
+  else
     luaL_error(L, "not enough memory");
-  list->items = items;
-  copy = base_strndup(s, n);
-  if (copy == NULL)
-    luaL_error(L, "not enough memory");
-  list->items[list->count++] = copy;
 }
 
 static void subprotocols(lua_State *L, int index,

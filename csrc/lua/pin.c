@@ -81,8 +81,10 @@ struct engine_item *pin_new(struct binding *b, lua_State *L, int data,
   const char *s = lua_tolstring(L, data, &n);
   if (done != 0) {
     lua_createtable(L, 2, 0);
+#if !defined(UVWSS_TEST_NO_PIN)
     lua_pushvalue(L, data);
     lua_rawseti(L, -2, 1);
+#endif
     lua_pushvalue(L, done);
     lua_rawseti(L, -2, 2);
     ref = binding_ref(b, L);

@@ -99,7 +99,7 @@ static int ws_close(lua_State *L) {
                 "a reason has at most 123 bytes (RFC 6455, 5.5)");
   luaL_argcheck(L, ws_utf8_valid((const uint8_t *)reason, n), 3,
                 "a reason must be valid UTF-8");
-  engine_client_close(w->client, (unsigned)code, reason, n);
+  websocket_close(w, (unsigned)code, reason, n);
   return 0;
 }
 
@@ -115,7 +115,7 @@ static int ws_scope_close(lua_State *L) {
   lua_settop(L, 1);
   if (w->b->closing || w->closed)
     return 0;
-  engine_client_close(w->client, 1000, "", 0);
+  websocket_close(w, 1000, "", 0);
   if (binding_is_main(L) && !w->b->running) {
     w->pulled = true; /* ws.error tells; nobody else needs to */
     binding_drive(w->b, is_closed, w);

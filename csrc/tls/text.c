@@ -231,8 +231,9 @@ bool tls_text_sans(const X509 *x, char **names, size_t *size) {
 static double days_of(int year, int month, int day) {
   int y = month <= 2 ? year - 1 : year;
   int m = month <= 2 ? month + 9 : month - 3;
-  return (double)(365L * y + y / 4 - y / 100 + y / 400 + (153L * m + 2) / 5 +
-                  day - 1 - 719468L);
+  long leap_days = y / 4 - y / 100 + y / 400;
+  long in_year = (153L * m + 2) / 5 + day - 1;
+  return (double)(365L * y + leap_days + in_year - 719468L);
 }
 
 double tls_text_epoch(const ASN1_TIME *t) {

@@ -1,6 +1,7 @@
 #include "tls/verdict.h"
 
 #include <stdio.h>
+#include <math.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -352,7 +353,7 @@ static struct base_error *sentence(const struct tls_verdict *v,
 static void add_time(struct base_error *err, const char *name,
                      const ASN1_TIME *t) {
   double at = tls_text_epoch(t);
-  if (at >= 0 || at < 0) /* not for a NaN */
+  if (!isnan(at)) /* a date that can be read */
     base_error_number(err, name, at);
 }
 

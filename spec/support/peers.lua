@@ -74,7 +74,7 @@ function peers.counts(child, signal)
 end
 
 ---A hostile peer. `scripts` has one script for each connection, as raw.py
----tells; options are `tls`, `client_ca`, `tls_version`, `alpn`, `host`.
+---tells; options are `tls`, `client_ca`, `tls_version`, `weak`, `alpn`, `host`.
 function peers.raw(scripts, options)
   local command = with_tls({ python, here .. "raw.py" }, options)
   for _, script in ipairs(scripts) do
@@ -137,6 +137,13 @@ end
 ---nats-server: `port` speaks NATS over wss, `ports[2]` NATS over TCP.
 function peers.nats(tls, client_ca)
   return launched(nil, "nats", tls.cert, tls.key, client_ca)
+end
+
+---websocketd: every message, a line, goes to a `cat`; with `binary` the bytes
+---of its output are messages.
+function peers.websocketd(tls, binary)
+  return launched(nil, "websocketd", tls.cert, tls.key,
+    binary and "binary" or nil)
 end
 
 ---mitmproxy as an HTTP proxy; `ca` is its authority's certificate.

@@ -53,7 +53,8 @@ end
 -- Connect, and say goodbye at once. Nil and what was wrong with the words.
 local function investigate(found, url, on_step)
   local report = { url = url, steps = json.array {} }
-  local options, ok, ws = tls.table(found) or {}, nil, nil
+  local options = tls.table(found) or {}
+  local ok, ws
   function options.trace(step)
     if report.upgraded then return end -- the goodbye
     if step.name == "CertificateRequest" then report.asked = true end
@@ -181,7 +182,8 @@ local function put_json(report)
   local copy = { url = report.url, verdict = report.verdict,
     steps = report.steps, peer = report.peer,
     upgraded = report.upgraded or false,
-    certificate_requested = report.asked or false, error = report.error and json.error(report.error) }
+    certificate_requested = report.asked or false,
+    error = report.error and json.error(report.error) }
   if peer then
     copy.tls = { version = peer.version, cipher = peer.cipher,
       group = peer.group, alpn = peer.alpn, verified = peer.verified,

@@ -3,15 +3,18 @@
 
   launch.py nginx DIR CERT KEY BACKEND-PORT [CLIENT-CA]
   launch.py nats DIR CERT KEY [CLIENT-CA]
+  launch.py websocketd DIR CERT KEY [binary]
   launch.py mitmproxy DIR [USER:PASSWORD]
 
 nginx ends TLS in front of a WebSocket server on 127.0.0.1; nats-server has a
-WebSocket listener of its own, with TLS; mitmproxy is an HTTP proxy for
-CONNECT with a certificate authority of its own, DIR/mitmproxy-ca-cert.pem, and
-reads what it relays. Each becomes this process (so that its number is right)
-and keeps its files and its log in DIR. `ready PORT`, for nats `ready WSS-PORT
-NATS-PORT`, comes once it listens. Should another program take nginx's port in
-the moment before nginx does, there is no such line and this process ends.
+WebSocket listener of its own, with TLS; websocketd runs a `cat` for each
+connection, whose messages are lines unless they are binary; mitmproxy is an
+HTTP proxy for CONNECT with a certificate authority of its own,
+DIR/mitmproxy-ca-cert.pem, and reads what it relays. Each becomes this process
+(so that its number is right) and keeps its files and its log in DIR. `ready
+PORT`, for nats `ready WSS-PORT NATS-PORT`, comes once it listens. Should
+another program take a port in the moment before nginx or websocketd does,
+there is no such line and this process ends.
 """
 
 import json
@@ -162,6 +165,17 @@ websocket {
     become(["nats-server", "-c", config], directory, ports)
 
 
+def websocketd(directory, cert, key, binary=None):
+    port = free_port()
+    command = ["websocketd", "--address=127.0.0.1", "--port=%d" % port,
+               "--ssl", "--sslcert=" + os.path.abspath(cert),
+               "--sslkey=" + os.path.abspath(key), "--loglevel=trace"]
+    if binary:
+        command.append("--binary")
+    become(command + ["cat"], directory,
+           lambda pid: [p for p in listening(pid) if p == port])
+
+
 def mitmproxy(directory, account=None):
     command = ["mitmdump", "--listen-host", "127.0.0.1", "--listen-port", "0",
                "--set", "confdir=" + directory,
@@ -174,7 +188,8 @@ def mitmproxy(directory, account=None):
 
 def main():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    programs = {"nginx": nginx, "nats": nats, "mitmproxy": mitmproxy}
+    programs = {"nginx": nginx, "nats": nats, "websocketd": websocketd,
+                "mitmproxy": mitmproxy}
     if len(sys.argv) < 3 or sys.argv[1] not in programs:
         sys.exit(__doc__)
     directory = os.path.abspath(sys.argv[2])

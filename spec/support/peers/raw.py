@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A hostile peer that follows a script.
 
-  raw.py [--tls CERT KEY] [--client-ca CA] [--tls-version 1.2] SCRIPTS
+  raw.py [--tls CERT KEY] [--client-ca CA] [--tls-version 1.2] [--weak] SCRIPTS
   raw.py --refuse
 
 SCRIPTS is JSON (or @FILE with it): a list with one script for each connection
@@ -231,7 +231,8 @@ def arguments():
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
     p.add_argument("--client-ca")
-    p.add_argument("--tls-version", choices=["1.2", "1.3"])
+    p.add_argument("--tls-version", choices=["1.1", "1.2", "1.3"])
+    p.add_argument("--weak", action="store_true")
     p.add_argument("--alpn", action="append")
     p.add_argument("--refuse", action="store_true")
     p.add_argument("scripts", nargs="?", default="[[]]")
@@ -251,6 +252,8 @@ def context(args):
     if not args.tls:
         return None
     ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if args.weak:  # before the key is judged
+        ctx.set_ciphers("ALL:@SECLEVEL=0")
     ctx.load_cert_chain(*args.tls)
     if args.client_ca:
         ctx.load_verify_locations(args.client_ca)
