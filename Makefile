@@ -98,14 +98,8 @@ all: ## build the module: build/uvwss/core.so (the default)
 
 .PHONY: install
 install: all ## install module and command (PREFIX, DESTDIR, LUA_VERSION)
-	@set -e; so=$(DESTDIR)$(PREFIX)/lib/lua/$(LUA_VERSION)/uvwss; \
-	share=$(DESTDIR)$(PREFIX)/share; \
-	install -d $$so; install -m 755 $(CORE) $$so/core.so; \
-	for f in $(LUA_FILES); do \
-	  install -D -m 644 $$f $$share/lua/$(LUA_VERSION)/$${f#lua/}; done; \
-	if [ -e bin/uvwss ]; then \
-	  install -D -m 755 bin/uvwss $(DESTDIR)$(PREFIX)/bin/uvwss; fi; \
-	echo "installed under $(DESTDIR)$(PREFIX)"
+	@$(MAKE) put
+	@echo "installed under $(DESTDIR)$(PREFIX)"
 
 .PHONY: demo
 demo: ## see it at work
@@ -164,9 +158,9 @@ env: ## print the environment of the tree as built: eval "$(make -s env)"
 	@tools/env
 
 .PHONY: bench
-bench: ## measure (bench/run.lua; ARGS go to it)
+bench: ## our client beside others (bench/README.md; ARGS="--rounds=5")
 	@tools/deps bench
-	@$(MAKE) files
+	@$(MAKE) files build/bench/echo build/bench/beast
 	@eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
 
 .PHONY: night
@@ -181,14 +175,9 @@ pin: ## long proof that strings stay whole (spec/long/pin.lua)
 	@$(MAKE) files
 	@eval "$$(tools/env)" && exec $(LUA) spec/long/pin.lua $(ARGS)
 
-.PHONY: rockspec
-rockspec: ## bring the rockspec's list of sources up to date
-	@$(LUA) tools/rockspec.lua
-
 .PHONY: clean
-clean: ## remove everything that was built, by luarocks too
-	@rm -rf build uvwss
-	@find csrc -name '*.o' -delete
+clean: ## remove everything that was built
+	@rm -rf build
 
 .PHONY: help
 help: ## list the targets
@@ -200,6 +189,17 @@ SUITE = $(LUA) tools/suite.lua $(if $(C),only=$(C)) $(if $(SPECS),\
   specs='$(SPECS)')
 
 # --- files ------------------------------------------------------------------
+
+# What 'install' and luarocks install, and where; installs no packages.
+LUADIR ?= $(PREFIX)/share/lua/$(LUA_VERSION)
+LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_VERSION)
+BINDIR ?= $(PREFIX)/bin
+.PHONY: put
+put: files
+	@set -e; install -D -m 755 $(CORE) $(DESTDIR)$(LIBDIR)/uvwss/core.so; \
+	for f in $(LUA_FILES); do \
+	  install -D -m 644 $$f $(DESTDIR)$(LUADIR)/$${f#lua/}; done; \
+	install -D -m 755 bin/uvwss $(DESTDIR)$(BINDIR)/uvwss
 
 .PHONY: files tests FORCE
 files: $(CORE) $(ARCHIVE)
@@ -233,6 +233,16 @@ build/tsan/states: $(call object,$(TSAN_C)) $(LUA_O) $(ARCHIVE)
 	$(call program,$(TSAN_C))
 program = $(if $(1),$(Q)$(LINK) -o $@ $^ \
   $(LIBS) -llua$(LUA_VERSION) -lcmocka -lm -ldl -lpthread,@true)
+
+# The benchmark's servers: peers, not ours, and so not with our flags.
+build/bench/echo: bench/echo.c
+	@mkdir -p $(@D)
+	@$(SAY) CC $<
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -o $@ $< -lssl -lcrypto -lpthread
+build/bench/beast: bench/server.cpp
+	@mkdir -p $(@D)
+	@$(SAY) "CXX $< (takes a minute, once)"
+	$(Q)$(CXX) -std=c++17 -O2 -o $@ $< -lssl -lcrypto -lpthread
 
 $(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/tsan/%.o: \
   INCLUDES += -isystem $(LUA_INCDIR)
