@@ -62,6 +62,7 @@ bool tls_context_insecure(const struct tls_context *c);
 
 /* Bytes from OpenSSL's CSPRNG. False when it fails. */
 bool tls_random(uint8_t *out, size_t n);
+/* All zeros, which match nothing, if OpenSSL fails. */
 void tls_sha1(const uint8_t *in, size_t n, uint8_t out[20]);
 const char *tls_version_text(void); /* "3.0.22", of the library in use */
 

@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L /* NOLINT: must come before any header */
+#define _POSIX_C_SOURCE 200809L
 
 #include "tls/file.h"
 

@@ -39,7 +39,12 @@ struct tls_step {
   double at;        /* monotonic seconds */
 };
 
-/* NULL and a client's session, or the error. */
+/*
+** NULL and a client's session, or the error: kind tls, code bad_name, for a
+** host that no certificate can be good for. A ticket that does not fit (made
+** for another name, by another context or before its reload, or with a chain
+** that has expired) is not offered; one of TLS 1.3 is good for one connection.
+*/
 struct base_error *tls_session_new(struct tls_session **out,
                                    struct tls_context *c,
                                    const struct tls_conf *conf);
@@ -53,7 +58,8 @@ void tls_session_set_out(struct tls_session *s, struct base_buf *out);
 
 /*
 ** Ciphertext from the peer: borrowed until it is used up, which is when
-** handshake or read returns TLS_WANT. Only when the last was used up.
+** handshake or read returns TLS_WANT. Only when the last was used up. After
+** TLS_ENDED and TLS_FAILED it is ignored.
 */
 void tls_session_feed(struct tls_session *s, const uint8_t *in, size_t n);
 void tls_session_feed_end(struct tls_session *s); /* FIN */

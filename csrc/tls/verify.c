@@ -25,7 +25,7 @@ static const unsigned long no_flags =
 ** Errors of form only. A trust anchor is trusted as a key with a name (RFC
 ** 5280, 6.1.1 d); some that are in every store are older than the rules.
 */
-static bool is_form(const X509 *x, int err, int depth) {
+static bool is_form(const X509 *x, int err) {
   switch (err) {
   case X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA:
   case X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN:
@@ -45,9 +45,6 @@ static bool is_form(const X509 *x, int err, int depth) {
     return true;
   case X509_V_ERR_INVALID_CA: /* above 1: a CA by an older custom */
     return X509_check_ca((X509 *)x) > 1;
-  case X509_V_ERR_INVALID_PURPOSE:
-    return depth > 0 &&
-           X509_check_purpose((X509 *)x, X509_PURPOSE_SSL_SERVER, 1) > 1;
   default:
     return false;
   }
@@ -65,8 +62,7 @@ static int on_error(int ok, X509_STORE_CTX *ctx) {
   if (ok == 1)
     return 1;
   if (x == NULL || !at_anchor(ctx) ||
-      !is_form(x, X509_STORE_CTX_get_error(ctx),
-               X509_STORE_CTX_get_error_depth(ctx)))
+      !is_form(x, X509_STORE_CTX_get_error(ctx)))
     return 0;
   X509_STORE_CTX_set_error(ctx, X509_V_OK);
   return 1;

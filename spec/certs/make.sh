@@ -15,6 +15,8 @@
 #   wronghost       for other.test          wildcard    for *.wild.test
 #   ipserver        127.0.0.1 alone         many        for forty names
 #   cnonly          no names but CN=server.test
+#   partial         for f*.wild.test
+#   signonly        by itself, with a key that may sign certificates only
 #   selfsigned      by itself               weak        RSA with 1024 bits
 #   nointermediate  without its issuer behind it
 #   clientasserver  the right names, for clients only
@@ -23,7 +25,7 @@
 #   nonca           issued with the server's certificate, which is no CA's
 #   constrained     by a CA ("constrainedca") that may issue .allowed.test
 #   deep            by a CA ("deepca") that its own issuer did not allow
-#   other-ca        another root            impostor    the server's names, by it
+#   other-ca        another root            impostor    the same names, by it
 #   oldroot         a root that strict would not take if it were not the anchor
 #   oldserver       by it
 set -eu
@@ -113,6 +115,10 @@ keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
 subjectKeyIdentifier = hash
 subjectAltName = \$ENV::SAN
+[signonly]
+keyUsage = critical, keyCertSign
+subjectKeyIdentifier = hash
+subjectAltName = \$ENV::SAN
 END
 SAN=$names
 export SAN
@@ -155,12 +161,14 @@ issue server2 server "/CN=server.test"
 issue clientasserver client "/CN=server.test"
 sign nointermediate server "/CN=server.test" intermediate
 sign selfsigned self "/CN=server.test"
+sign signonly signonly "/CN=server.test"
 sign other-ca root "/CN=another CA"
 sign impostor server "/CN=server.test" other-ca
 issue cnonly nameless "/CN=server.test"
 issue nonform formless "/CN=server.test"
 (hash=-sha1; issue weakhash server "/CN=server.test")
-issue hostile server "/CN=$(printf 'a\033[31m\342\200\256"b')/O=$(printf 'x\001y')"
+nasty=$(printf 'a\033[31m\342\200\256"b')
+issue hostile server "/CN=$nasty/O=$(printf 'x\001y')"
 openssl genrsa -out weak.key 1024
 issue weak server "/CN=server.test"
 sign nonca server "/CN=server.test" server
@@ -175,6 +183,7 @@ sign oldroot old "/CN=an old root"
 sign oldserver server "/CN=server.test" oldroot
 (SAN=DNS:other.test; issue wronghost server "/CN=other.test")
 (SAN=DNS:*.wild.test; issue wildcard server "/CN=*.wild.test")
+(SAN=DNS:f*.wild.test; issue partial server "/CN=f*.wild.test")
 (SAN=IP:127.0.0.1; issue ipserver server "/CN=127.0.0.1")
 (SAN=$forty; issue many server "/CN=a1.many.test")
 (SAN=DNS:client.test; issue client client "/CN=client")
