@@ -265,7 +265,7 @@ static bool is_lost(const struct engine_entry *e) {
   if (!e->is_stream)
     return false;
   s = (const struct engine_stream *)(const void *)e;
-  return s->touched || s->queue == NULL || is_orphan(s);
+  return s->touched || is_orphan(s);
 }
 
 static void break_lost_streams(struct engine_queue *q) {

@@ -41,10 +41,12 @@ static void push_map(lua_State *L, const char *items, size_t size) {
 }
 
 static void push_field(lua_State *L, const struct base_field *f) {
+  lua_Integer whole;
   switch (f->type) {
-  case BASE_FIELD_NUMBER:
-    if (f->number == (double)(lua_Integer)f->number)
-      lua_pushinteger(L, (lua_Integer)f->number);
+  case BASE_FIELD_NUMBER: /* a peer may have chosen it: of any size */
+    if (lua_numbertointeger(f->number, &whole) &&
+        (double)whole == f->number)
+      lua_pushinteger(L, whole);
     else
       lua_pushnumber(L, f->number);
     break;

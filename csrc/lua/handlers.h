@@ -44,6 +44,7 @@ enum receiving {
 
 struct websocket {
   struct binding_member member; /* first; while it has a client */
+  const char *type;  /* websocket_type, to be told apart at a glance */
   struct binding *b;
   struct engine_client *client; /* NULL once finalized */
   int anchor;        /* while it is not closed */
@@ -65,6 +66,11 @@ struct websocket {
 };
 
 extern const struct engine_client_ops handlers_ops;
+extern const char websocket_type[];
+
+/* The WebSocket at that index; raises. luaL_checkudata looks the name of the
+** type up at each call, which is a good part of a small message's cost. */
+struct websocket *websocket_check(lua_State *L, int arg);
 
 /* -1 or the slot of a handler's name. */
 int handler_slot(const char *name);

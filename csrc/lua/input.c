@@ -104,7 +104,7 @@ static int input_close(lua_State *L) {
 }
 
 static int input_gc(lua_State *L) {
-  struct input *i = (struct input *)lua_touserdata(L, 1);
+  struct input *i = check(L);
   if (i->in != NULL) { /* the state closes: it would be anchored otherwise */
     i->b->closing = true;
     finish(i);

@@ -322,7 +322,7 @@ static int timer_cancel(lua_State *L) {
 }
 
 static int timer_gc(lua_State *L) {
-  struct timer *t = (struct timer *)lua_touserdata(L, 1);
+  struct timer *t = (struct timer *)luaL_checkudata(L, 1, TIMER_TYPE);
   if (t->t != NULL) { /* it would be anchored otherwise */
     t->b->closing = true;
     timer_stop(t);

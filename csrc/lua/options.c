@@ -139,31 +139,46 @@ const char *options_string(lua_State *L, int index, const char *name) {
   return s;
 }
 
+/* The string on top, or the list of strings, becomes a list of our own, which
+** nobody can change while its strings are in use [-1, +1]. */
+static void own_list(lua_State *L, const char *name) {
+  lua_Integer i, n;
+  if (lua_type(L, -1) != LUA_TSTRING && !lua_istable(L, -1))
+    wrong_type(L, name, "string or list of strings");
+  if (!lua_istable(L, -1)) {
+    lua_createtable(L, 1, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+    return;
+  }
+  n = (lua_Integer)lua_rawlen(L, -1);
+  lua_newtable(L);
+  for (i = 1; i <= n; i++) {
+    lua_rawgeti(L, -2, i);
+    if (lua_type(L, -1) != LUA_TSTRING)
+      wrong_type(L, name, "list of strings");
+    lua_rawseti(L, -2, i);
+  }
+  lua_remove(L, -2);
+}
+
 /* A string or a list of strings; pushes what keeps them alive [-0, +2]. */
 static struct tls_list strings(lua_State *L, int index, const char *name) {
   struct tls_list list = {NULL, 0};
   const char **items;
-  size_t i, n = 1;
-  luaL_checkstack(L, 6, NULL);
+  size_t i, n;
+  luaL_checkstack(L, 8, NULL);
   lua_getfield(L, index, name);
   if (lua_isnil(L, -1)) {
     lua_pushnil(L);
     return list;
   }
-  if (lua_type(L, -1) == LUA_TSTRING) {
-    lua_createtable(L, 1, 0);
-    lua_insert(L, -2);
-    lua_rawseti(L, -2, 1);
-  } else if (!lua_istable(L, -1)) {
-    wrong_type(L, name, "string or list of strings");
-  }
+  own_list(L, name);
   n = lua_rawlen(L, -1);
   items = (const char **)lua_newuserdatauv(L, (n + 1) * sizeof *items, 0);
   for (i = 0; i < n; i++) {
     size_t len;
     lua_rawgeti(L, -2, (lua_Integer)i + 1);
-    if (lua_type(L, -1) != LUA_TSTRING)
-      wrong_type(L, name, "list of strings");
     items[i] = lua_tolstring(L, -1, &len);
     if (strlen(items[i]) != len)
       luaL_error(L, "option '%s' contains a NUL byte", name);
@@ -171,6 +186,16 @@ static struct tls_list strings(lua_State *L, int index, const char *name) {
   }
   list.items = items;
   list.count = n;
+  return list;
+}
+
+/* An empty list would silently mean "as if it were not there": here that
+** would be trust in what was not meant. */
+static struct tls_list some_strings(lua_State *L, int index,
+                                    const char *name) {
+  struct tls_list list = strings(L, index, name);
+  if (list.items != NULL && list.count == 0)
+    luaL_error(L, "option '%s' is an empty list", name);
   return list;
 }
 
@@ -199,13 +224,13 @@ void options_tls(lua_State *L, int index, struct tls_options *o) {
   struct tls_list alpn;
   options_check(L, index, names);
   tls_options_init(o);
-  o->ca = strings(L, index, "ca");
+  o->ca = some_strings(L, index, "ca");
   o->system_ca = options_boolean(L, index, "system_ca", o->system_ca);
   o->cert = options_string(L, index, "cert");
   o->key = options_string(L, index, "key");
   o->password = options_string(L, index, "password");
   o->server_name = options_string(L, index, "server_name");
-  o->pins = strings(L, index, "pins");
+  o->pins = some_strings(L, index, "pins");
   o->min_version = version(L, index, "min_version");
   o->max_version = version(L, index, "max_version");
   o->ciphers = options_string(L, index, "ciphers");
@@ -319,11 +344,13 @@ static void limits(lua_State *L, int index, struct engine_limits *l) {
   l->max_message = options_size(L, index, "max_message", l->max_message);
   l->max_buffered = options_size(L, index, "max_buffered", l->max_buffered);
   l->high_water = options_size(L, index, "high_water", l->high_water);
+  if (l->low_water > l->high_water) /* a lower one was asked for */
+    l->low_water = l->high_water;
   l->low_water = options_size(L, index, "low_water", l->low_water);
   l->max_header = options_size(L, index, "max_header", l->max_header);
   if (l->low_water > l->high_water)
-    luaL_error(L, "option 'low_water' (%d) is above 'high_water' (%d)",
-               (int)l->low_water, (int)l->high_water);
+    luaL_error(L, "option 'low_water' (%I) is above 'high_water' (%I)",
+               (LUAI_UACINT)l->low_water, (LUAI_UACINT)l->high_water);
   l->open_timeout_ms = options_time(L, index, "open_timeout",
                                     l->open_timeout_ms, false);
   l->close_timeout_ms = options_time(L, index, "close_timeout",

@@ -50,7 +50,7 @@ static int tls_reload(lua_State *L) {
 }
 
 static int tls_gc(lua_State *L) {
-  struct tls_box *box = (struct tls_box *)lua_touserdata(L, 1);
+  struct tls_box *box = (struct tls_box *)luaL_checkudata(L, 1, TLS_TYPE);
   tls_context_unref(box->context);
   box->context = NULL;
   return 0;

@@ -13,12 +13,22 @@
 #include "lua/writer.h"
 
 /* A finalizer that runs after its own can still reach it. */
-static struct websocket *check(lua_State *L, int arg) {
-  struct websocket *w;
-  w = (struct websocket *)luaL_checkudata(L, arg, WEBSOCKET_TYPE);
+const char websocket_type[] = WEBSOCKET_TYPE;
+
+struct websocket *websocket_check(lua_State *L, int arg) {
+  struct websocket *w = (struct websocket *)lua_touserdata(L, arg);
+  /* Light userdata has no length, and other types have not ours or not our
+  ** mark. */
+  if (w == NULL || lua_rawlen(L, arg) != sizeof *w ||
+      w->type != websocket_type)
+    w = (struct websocket *)luaL_checkudata(L, arg, WEBSOCKET_TYPE);
   if (w->client == NULL)
     luaL_error(L, "this WebSocket was finalized");
   return w;
+}
+
+static struct websocket *check(lua_State *L, int arg) {
+  return websocket_check(L, arg);
 }
 
 /* A string and nothing that merely could become one. */
@@ -462,6 +472,8 @@ static int ws_newindex(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
     return luaL_error(L, "field '%s' can only be read", name);
+  if (lua_isnil(L, 2) || (lua_isnumber(L, 2) && !lua_rawequal(L, 2, 2)))
+    return luaL_error(L, "a field's name cannot be nil or NaN");
   lua_settop(L, 3);
   if (lua_getiuservalue(L, 1, SLOT_FIELDS) != LUA_TTABLE) {
     lua_settop(L, 3);
@@ -490,7 +502,7 @@ static void end(struct binding_member *m) {
 }
 
 static int ws_gc(lua_State *L) {
-  end(&((struct websocket *)lua_touserdata(L, 1))->member);
+  end(&((struct websocket *)luaL_checkudata(L, 1, WEBSOCKET_TYPE))->member);
   return 0;
 }
 
@@ -518,6 +530,7 @@ static struct websocket *push_websocket(lua_State *L, struct binding *b) {
   struct websocket *w;
   w = (struct websocket *)lua_newuserdatauv(L, sizeof *w, SLOT_COUNT);
   memset(w, 0, sizeof *w);
+  w->type = websocket_type;
   w->b = b;
   w->anchor = LUA_NOREF;
   luaL_setmetatable(L, WEBSOCKET_TYPE);

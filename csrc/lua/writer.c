@@ -103,7 +103,7 @@ static int writer_finish(lua_State *L) {
 
 /* Out of scope or collected: a message left open can never be finished. */
 static int writer_gc(lua_State *L) {
-  struct writer *wr = (struct writer *)lua_touserdata(L, 1);
+  struct writer *wr = check(L);
   struct engine_stream *s = wr->s;
   if (s == NULL)
     return 0;

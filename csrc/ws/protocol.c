@@ -82,8 +82,10 @@ static int parse(struct ws_protocol *p, const uint8_t *in, size_t n) {
   if (got == 0)
     got = ws_frame_parse(&p->frame, in, n);
   if (got > 0 && p->frame.opcode < WS_CLOSE &&
-      p->frame.len > p->max_message - p->message.len)
+      p->frame.len > p->max_message - p->message.len) {
+    p->frame.len += p->message.len; /* what it came to: the user is told */
     got = BASE_ERR_MESSAGE_SIZE;
+  }
   return got;
 }
 
