@@ -10,14 +10,25 @@
 
 /* User value 1 is the trace function, or nil. */
 struct tls_box {
+  struct binding_member member; /* first */
   struct tls_context *context;
 };
 
+static void end(struct binding_member *m) {
+  struct tls_box *box = (struct tls_box *)m;
+  binding_leave(m);
+  tls_context_unref(box->context);
+  box->context = NULL;
+}
+
+/* A member, since one that a finalizer makes while the state closes has no
+** finalizer any more. */
 static struct tls_box *push_box(lua_State *L) {
   struct tls_box *box;
   box = (struct tls_box *)lua_newuserdatauv(L, sizeof *box, 1);
-  box->context = NULL;
+  memset(box, 0, sizeof *box);
   luaL_setmetatable(L, TLS_TYPE);
+  binding_join(binding_get(L), &box->member, end);
   return box;
 }
 
@@ -26,6 +37,7 @@ int tls_new(lua_State *L) {
   struct tls_box *box;
   struct base_error *err;
   luaL_checktype(L, 1, LUA_TTABLE);
+  binding_check_alive(binding_get(L), L, "tls");
   lua_settop(L, 1);
   box = push_box(L);
   options_tls(L, 1, &o); /* the trace function is on top */
@@ -50,9 +62,7 @@ static int tls_reload(lua_State *L) {
 }
 
 static int tls_gc(lua_State *L) {
-  struct tls_box *box = (struct tls_box *)luaL_checkudata(L, 1, TLS_TYPE);
-  tls_context_unref(box->context);
-  box->context = NULL;
+  end(&((struct tls_box *)luaL_checkudata(L, 1, TLS_TYPE))->member);
   return 0;
 }
 

@@ -584,6 +584,7 @@ int binding_connect(lua_State *L) {
   struct engine_client_conf *conf;
   struct websocket *w;
   int options = lua_isnoneornil(L, 2) ? 0 : 2, ws;
+  binding_check_alive(b, L, "connect"); /* conf's finalizer would not run */
   lua_settop(L, 2);
   conf = push_conf(L);
   options_client(L, 1, options, conf);

@@ -53,7 +53,6 @@ local digests = process.run { "/usr/bin/python3", "spec/support/digests.py",
   blob_file, stdin = list_file }
 for line in digests:gmatch "[^\n]+" do expected[#expected + 1] = line end
 assert(#expected == options.count)
-list, digests = nil, nil
 
 local function resident()
   local status = process.read_file "/proc/self/status"

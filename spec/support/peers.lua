@@ -139,11 +139,11 @@ function peers.nats(tls, client_ca)
   return launched(nil, "nats", tls.cert, tls.key, client_ca)
 end
 
----websocketd: every message, a line, goes to a `cat`; with `binary` the bytes
----of its output are messages.
-function peers.websocketd(tls, binary)
-  return launched(nil, "websocketd", tls.cert, tls.key,
-    binary and "binary" or nil)
+---websocketd: every message is a line for the command, a `cat` unless words
+---follow, and every line that it prints a message; in the mode "binary" bytes
+---are what they are.
+function peers.websocketd(tls, mode, ...)
+  return launched(nil, "websocketd", tls.cert, tls.key, mode or "text", ...)
 end
 
 ---mitmproxy as an HTTP proxy; `ca` is its authority's certificate.

@@ -3,13 +3,13 @@
 
   launch.py nginx DIR CERT KEY BACKEND-PORT [CLIENT-CA]
   launch.py nats DIR CERT KEY [CLIENT-CA]
-  launch.py websocketd DIR CERT KEY [binary]
+  launch.py websocketd DIR CERT KEY text|binary [COMMAND ...]
   launch.py mitmproxy DIR [USER:PASSWORD]
 
 nginx ends TLS in front of a WebSocket server on 127.0.0.1; nats-server has a
-WebSocket listener of its own, with TLS; websocketd runs a `cat` for each
-connection, whose messages are lines unless they are binary; mitmproxy is an
-HTTP proxy for CONNECT with a certificate authority of its own,
+WebSocket listener of its own, with TLS; websocketd runs a command (`cat`) for
+each connection, whose messages are lines unless they are binary; mitmproxy is
+an HTTP proxy for CONNECT with a certificate authority of its own,
 DIR/mitmproxy-ca-cert.pem, and reads what it relays. Each becomes this process
 (so that its number is right) and keeps its files and its log in DIR. `ready
 PORT`, for nats `ready WSS-PORT NATS-PORT`, comes once it listens. Should
@@ -165,14 +165,14 @@ websocket {
     become(["nats-server", "-c", config], directory, ports)
 
 
-def websocketd(directory, cert, key, binary=None):
+def websocketd(directory, cert, key, mode, *command):
     port = free_port()
-    command = ["websocketd", "--address=127.0.0.1", "--port=%d" % port,
+    options = ["websocketd", "--address=127.0.0.1", "--port=%d" % port,
                "--ssl", "--sslcert=" + os.path.abspath(cert),
-               "--sslkey=" + os.path.abspath(key), "--loglevel=trace"]
-    if binary:
-        command.append("--binary")
-    become(command + ["cat"], directory,
+               "--sslkey=" + os.path.abspath(key), "--loglevel=error"]
+    if mode == "binary":
+        options.append("--binary")
+    become(options + list(command or ["cat"]), directory,
            lambda pid: [p for p in listening(pid) if p == port])
 
 
