@@ -56,7 +56,7 @@ static void on_prepare(uv_prepare_t *prepare) {
   struct net_loop *loop = (struct net_loop *)prepare->data;
   loop->passes++;
   before_wait(loop);
-  if (loop->woken || loop->tasks > 0)
+  if (loop->woken || loop->hastened || loop->tasks > 0)
     (void)uv_idle_start(&loop->idle, on_idle);
 }
 
@@ -64,6 +64,7 @@ void net_loop_run(struct net_loop *loop, enum net_run mode) {
   bool waits = mode == NET_RUN_ONCE;
   assert(!loop->running && !loop->freeing);
   loop->running = true;
+  loop->hastened = false;
   if (run_tasks(loop))
     waits = false;
   if (uv_loop_alive(&loop->uv)) {
@@ -102,6 +103,10 @@ void net_loop_before_wait(struct net_loop *loop, void (*fn)(void *ctx),
 ** the next poll anyway; set in between, on_prepare sees it. */
 void net_loop_wake(struct net_loop *loop) {
   loop->woken = true;
+}
+
+void net_loop_hasten(struct net_loop *loop) {
+  loop->hastened = true;
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -216,6 +221,10 @@ const char *net_error_text(int uv_err) {
 #undef X
   default: return "unknown error";
   }
+}
+
+bool net_error_is_hangup(int uv_err) {
+  return uv_err == UV_EPIPE || uv_err == UV_ECONNRESET;
 }
 
 const char *net_version(void) {

@@ -44,6 +44,9 @@ void net_loop_before_wait(struct net_loop *loop, void (*fn)(void *ctx),
 /* There is something for 'fn' to do: the next pass must not wait before it.
 ** Cheap; may be called at any time, also before the loop runs. */
 void net_loop_wake(struct net_loop *loop);
+/* Whoever runs the loop has something to look at: the run that is under way
+** must not wait for the network any more. */
+void net_loop_hasten(struct net_loop *loop);
 
 /* For another loop: a descriptor to poll for reading, and milliseconds until
 ** something is due (-1: nothing is). */
@@ -64,7 +67,9 @@ double net_clock_precise(void); /* monotonic seconds, now */
 size_t net_loop_handles(const struct net_loop *loop);
 
 const char *net_error_name(int uv_err); /* "ECONNREFUSED"; for any thread */
-const char *net_error_text(int uv_err); /* "connection refused" */
+const char *net_error_text(int uv_err);
+/* Has the peer gone, while what it sent before may still be read? */
+bool net_error_is_hangup(int uv_err); /* "connection refused" */
 const char *net_version(void);
 
 #endif

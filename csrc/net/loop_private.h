@@ -53,7 +53,7 @@ struct net_loop {
   size_t holds;
   size_t handles;    /* for the ledger */
   uint64_t passes;   /* how often the loop has looked for events */
-  bool woken, running, freeing, in_timer;
+  bool woken, hastened, running, freeing, in_timer;
 };
 
 /* Call task->run in net_loop_run; nothing happens if it is queued already. */

@@ -310,7 +310,9 @@ static struct base_error *say_key(const struct tls_verdict *v,
   const char *type = key != NULL ? EVP_PKEY_get0_type_name(key) : NULL;
   whose(who, v);
   return base_error_new(BASE_KIND_CERTIFICATE, r->code,
-                        "%s has a key that is too weak (%s, %d bits)", who,
+                        "%s has a key that is too weak (%s, %d bits), when "
+                        "112 bits of security are wanted (RSA 2048, P-256)",
+                        who,
                         type != NULL ? type : "unknown",
                         key != NULL ? EVP_PKEY_get_bits(key) : 0);
 }
@@ -336,7 +338,8 @@ static struct base_error *sentence(const struct tls_verdict *v,
     whose(who, v);
     return base_error_new(BASE_KIND_CERTIFICATE, r->code,
                           v->depth == 0
-                            ? "%s is not meant for a server"
+                            ? "%s is not meant for a server: its key usages "
+                              "lack serverAuth"
                             : "%s may not issue certificates of servers",
                           who);
   default:
