@@ -3,6 +3,8 @@
 -- and answers with seconds to wait, or with nil and why waiting is useless.
 -- Whatever has a `next` method of that kind can stand in for it.
 
+local suggest = require "uvwss.suggest"
+
 local retry = {}
 
 ---What a user may write as `reconnect = { … }`.
@@ -51,31 +53,11 @@ local rules = {
     "\"unsent\" or \"drop\"" },
 }
 
--- Letters to change, add or leave out to make one word of the other.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + same)
-      diagonal, row[j] = row[j], best
-    end
-  end
-  return row[#b]
-end
-
 local function did_you_mean(name)
-  local best, least = nil, 3 -- beyond two letters it is another word
-  for known in pairs(rules) do
-    local d = distance(name, known)
-    if d < least or (d == least and best and known < best) then
-      best, least = known, d
-    end
-  end
-  return best and (" (did you mean '%s'?)"):format(best) or ""
+  local names = {}
+  for known in pairs(rules) do names[#names + 1] = known end
+  table.sort(names)
+  return suggest(name, names)
 end
 
 local function shown(v)

@@ -3,6 +3,8 @@
 -- not known, lacks its value, has one it does not take, or comes twice, is an
 -- error that says so.
 
+local suggest = require "uvwss.suggest"
+
 local args = {}
 
 ---One option, `--name`, or `--name VALUE` and `--name=VALUE`.
@@ -14,36 +16,6 @@ local args = {}
 ---@field needs? string   the option without which it has no meaning
 ---@field check? fun(value: string): any, string?  what the value means, or nil and what it must be
 ---@field help string
-
--- Letters to change, add or leave out to make one word of the other.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local corner = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, corner + same)
-      corner, row[j] = row[j], best
-    end
-  end
-  return row[#b]
-end
-
----" (did you mean 'x'?)" with the word nearest to `word`, or "".
----@param word string
----@param names string[]  in the order of preference
----@param prefix? string  put before the name
----@return string
-function args.suggestion(word, names, prefix)
-  local best, least = nil, 3 -- beyond two letters it is another word
-  for _, name in ipairs(names) do
-    local d = #word <= 32 and distance(word, name) or least
-    if d < least and d < #name then best, least = name, d end
-  end
-  return best and (" (did you mean '%s%s'?)"):format(prefix or "", best) or ""
-end
 
 local longest = 4000000 -- seconds; beyond is no time that anybody waits
 
@@ -74,7 +46,7 @@ local function find(options, word)
     names[#names + 1] = option.name
   end
   return nil, ("unknown option '%s'%s"):format(word,
-    args.suggestion(word:gsub("^%-+", ""), names, "--"))
+    suggest(word:gsub("^%-+", ""), names, "--"))
 end
 
 -- One value of one option into the result; an error or nil.

@@ -2,6 +2,7 @@
 -- returns into an exit status.
 
 local args = require "uvwss.cli.args"
+local suggest = require "uvwss.suggest"
 
 local cli = {}
 
@@ -93,7 +94,7 @@ function cli.main(words)
       .. table.concat(commands, " or "))
   end
   return mistake("uvwss", usage, ("unknown command '%s'%s"):format(others[1],
-    args.suggestion(others[1], commands)))
+    suggest(others[1], commands)))
 end
 
 return cli
