@@ -73,8 +73,8 @@ static void finish(struct engine_client *c) {
   net_timer_free(c->timer);
   c->timer = NULL;
   c->queue.closed = true;
-  engine_queue_drop(&c->queue);
   c->engine->ledger.connections--;
+  engine_queue_drop(&c->queue); /* calls the user, who may never return */
   if (c->owner != NULL)
     c->ops->on_close(c->owner, &c->end);
 }
@@ -439,6 +439,8 @@ void engine_client_detach(struct engine_client *c) {
   } else {
     if (c->state != ENGINE_CLOSED)
       finish(c);
+    else /* what is left where the user ended the process in a drop */
+      engine_queue_drop(&c->queue);
     free_all(c);
   }
 }
@@ -465,6 +467,8 @@ static struct base_error *refused(const struct engine_client *c, size_t n) {
 }
 
 static void wake(struct engine_client *c) {
+  if (c->queue.bytes > c->conf.limits.high_water)
+    c->queue.high = true;
   if (c->conn != NULL)
     engine_conn_wake(c->conn);
 }
@@ -558,6 +562,11 @@ void engine_client_set_paused(struct engine_client *c, bool paused) {
 void engine_client_pump(struct engine_client *c) {
   if (c->conn != NULL)
     engine_conn_pump(c->conn);
+}
+
+void engine_client_refuse(struct engine_client *c) {
+  if (c->conn != NULL)
+    engine_conn_refuse(c->conn);
 }
 
 /* ---- small questions ----------------------------------------------------- */

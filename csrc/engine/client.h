@@ -95,6 +95,8 @@ struct base_error *engine_client_ping(struct engine_client *c,
 void engine_client_set_taking(struct engine_client *c, bool taking);
 void engine_client_set_paused(struct engine_client *c, bool paused);
 void engine_client_pump(struct engine_client *c);
+/* See engine_conn_refuse. */
+void engine_client_refuse(struct engine_client *c);
 
 void engine_client_close(struct engine_client *c, unsigned code,
                          const char *reason, size_t n);

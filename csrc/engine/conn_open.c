@@ -64,8 +64,6 @@ static void opened(struct engine_conn *c, const char *subprotocol) {
   if (l->ping_interval_ms != 0)
     c->ping_at = c->read_at + l->ping_interval_ms;
   conn_arm(c);
-  if (c->conf.queue->bytes > l->high_water)
-    c->high = true;
   c->ops->on_open(c->owner, subprotocol);
   if (c->head != NULL)
     ws_head_deinit(c->head);

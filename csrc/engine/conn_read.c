@@ -58,10 +58,22 @@ static void on_close(struct engine_conn *c, const struct ws_event *ev) {
   conn_mark_dirty(c);
 }
 
-static void deliver(struct engine_conn *c, const uint8_t *data, size_t n,
+/* False: it was not taken after all. */
+static bool deliver(struct engine_conn *c, const uint8_t *data, size_t n,
                     uint8_t opcode) {
+  c->refused = false;
   c->conf.stats->messages_in++;
   c->ops->on_message(c->owner, data, n, opcode == WS_TEXT);
+  if (c->refused)
+    c->conf.stats->messages_in--;
+  else if (c->broken != NULL) /* somebody is still taking what came */
+    c->close_by = net_loop_now_ms(c->engine->loop) +
+                  c->conf.limits->close_timeout_ms;
+  return !c->refused;
+}
+
+void engine_conn_refuse(struct engine_conn *c) {
+  c->refused = true;
 }
 
 /* After our own close nobody waits for messages. */
@@ -90,9 +102,11 @@ static void deliver_stash(struct engine_conn *c) {
   if (!discards(c)) {
     static const uint8_t nothing[1] = {0};
     const uint8_t *data = base_buf_data(&c->stash);
-    deliver(c, data != NULL ? data : nothing, c->stash.len, c->stash_opcode);
+    c->stashed = !deliver(c, data != NULL ? data : nothing, c->stash.len,
+                          c->stash_opcode);
   }
-  base_buf_free(&c->stash);
+  if (!c->stashed)
+    base_buf_free(&c->stash);
 }
 
 static void on_event(struct engine_conn *c, const struct ws_event *ev) {
@@ -100,9 +114,9 @@ static void on_event(struct engine_conn *c, const struct ws_event *ev) {
   case WS_EVENT_MESSAGE:
     if (discards(c))
       break;
-    if (c->taking)
-      deliver(c, ev->data, ev->len, ev->opcode);
-    else if (!stash(c, ev))
+    if (c->taking && deliver(c, ev->data, ev->len, ev->opcode))
+      break;
+    if (!stash(c, ev))
       conn_end(c, base_error_from(BASE_ERR_MEMORY));
     break;
   case WS_EVENT_PING:

@@ -361,6 +361,8 @@ static void account(struct engine_conn *c, struct engine_out *out, size_t n) {
   }
   out->count -= used;
   memmove(out->marks, out->marks + used, out->count * sizeof *out->marks);
+  if (out->count == 0) /* what follows the last mark is of no message */
+    c->mark_wire = c->wire_taken;
 }
 
 /* The stream is about to be closed over a batch that it was given: what of it
@@ -382,16 +384,22 @@ uint64_t conn_touched(const struct engine_conn *c) {
   return out->marks[0].plain; /* a record of which a part left */
 }
 
+/* The fall may have come with the end of an earlier connection. */
+static void drained(struct engine_conn *c) {
+  struct engine_queue *q = c->conf.queue;
+  if (c->phase != CONN_OPEN && c->phase != CONN_CLOSING)
+    return;
+  if (q->high && q->bytes <= c->conf.limits->low_water) {
+    q->high = false;
+    c->ops->on_drain(c->owner);
+  }
+}
+
 /* Calls the user. */
 static void settle(struct engine_conn *c) {
   struct engine_queue *q = c->conf.queue;
   engine_queue_settle(q, c->plain_taken);
-  if (c->phase == CONN_ENDED)
-    return;
-  if (c->high && q->bytes <= c->conf.limits->low_water) {
-    c->high = false;
-    c->ops->on_drain(c->owner);
-  }
+  drained(c);
 }
 
 /* One batch. False: enough for now, or the connection ended. */
@@ -442,9 +450,11 @@ void conn_flush(struct engine_conn *c) {
   size_t budget = PASS_BYTES;
   if (c->phase == CONN_OPEN || c->phase == CONN_CLOSING)
     sweep(c);
-  if (c->stream == NULL || c->phase == CONN_ENDED)
+  if (c->stream == NULL || c->phase == CONN_ENDED || c->broken != NULL)
     return;
-  while (c->busy == NULL && flush_batch(c, &budget)) {
+  drained(c);
+  while (c->phase != CONN_ENDED && c->busy == NULL &&
+         flush_batch(c, &budget)) {
     if (budget == 0) { /* be fair to the others */
       conn_mark_dirty(c);
       break;
@@ -474,13 +484,35 @@ void conn_last_words(struct engine_conn *c, bool notify) {
   }
 }
 
+/* A peer that has hung up may have said why before (a close frame, an alert,
+** a status), and messages too: what came is read first, and taken, in bounded
+** time. The end of the input ends the connection then. */
+static bool may_hear(const struct engine_conn *c, int uv_err) {
+  return net_error_is_hangup(uv_err) && c->violation == NULL &&
+         c->phase < CONN_LINGER &&
+         (c->reading || c->phase == CONN_OPEN || c->phase == CONN_CLOSING);
+}
+
+static void broke(struct engine_conn *c, int uv_err) {
+  struct base_error *err;
+  err = base_error_new(BASE_KIND_CLOSED, "reset",
+                       "the connection broke while sending: %s",
+                       net_error_text(uv_err));
+  if (!may_hear(c, uv_err)) {
+    conn_eof(c, err);
+    return;
+  }
+  c->broken = err;
+  c->close_by = net_loop_now_ms(c->engine->loop) +
+                c->conf.limits->close_timeout_ms;
+  conn_arm(c);
+}
+
 /* What was borrowed is gone, or the socket is broken. */
 void conn_written(struct engine_conn *c, int uv_err) {
   struct engine_out *out = c->busy;
   if (uv_err != 0) {
-    conn_eof(c, base_error_new(BASE_KIND_CLOSED, "reset",
-                               "the connection broke while sending: %s",
-                               net_error_text(uv_err)));
+    broke(c, uv_err);
     return;
   }
   c->busy = NULL;

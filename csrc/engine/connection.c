@@ -64,6 +64,13 @@ static void tick_open(struct engine_conn *c) {
                      sentences[c->phase]));
 }
 
+/* What came before the connection broke was not taken in time. */
+static void give_up(struct engine_conn *c) {
+  struct base_error *err = c->broken;
+  c->broken = NULL;
+  conn_eof(c, err);
+}
+
 static void tick_close(struct engine_conn *c) {
   uint32_t ms = c->conf.limits->close_timeout_ms;
   if (c->close_by == 0 || now_ms(c) < c->close_by)
@@ -75,12 +82,14 @@ static void tick_close(struct engine_conn *c) {
   }
   if (!overdue(c, c->close_by))
     return;
-  if (c->got_close || c->violation != NULL)
+  if (c->broken != NULL)
+    give_up(c);
+  else if (c->got_close || c->violation != NULL)
     conn_eof(c, NULL); /* all was said; the peer just does not hang up */
   else if (c->close == CLOSE_SENT)
     conn_end(c, late("close", ms, "the peer did not answer the close"));
   else
-    conn_end(c, late("drain", ms, "the peer took none of what was queued"));
+    conn_end(c, late("drain", ms, "what was queued was not sent"));
 }
 
 /* Anything heard since the ping is a sign of life, and so is a peer that
@@ -112,7 +121,9 @@ static void tick_ping(struct engine_conn *c) {
   memcpy(payload, "ping", 4);
   memcpy(payload + 4, &c->ping_number, 4);
   c->ping_number++;
-  c->ping_waiting = engine_conn_ping(c, payload, sizeof payload);
+  /* Where there is no room for it, one waits that was to be sent before. */
+  (void)engine_conn_ping(c, payload, sizeof payload);
+  c->ping_waiting = true;
   if (l->ping_timeout_ms != 0)
     c->pong_by = now_ms(c) + l->ping_timeout_ms;
 }
@@ -262,6 +273,7 @@ static void free_all(struct engine_conn *c) {
   base_buf_free(&c->held);
   base_buf_free(&c->stash);
   base_error_free(c->tail_err);
+  base_error_free(c->broken);
   base_error_free(c->violation);
   *c->at = c->next;
   if (c->next != NULL)
@@ -334,8 +346,6 @@ int engine_conn_dial(struct engine_conn **out, struct engine *e,
 /* ---- small questions ----------------------------------------------------- */
 
 void engine_conn_wake(struct engine_conn *c) {
-  if (!c->high && c->conf.queue->bytes > c->conf.limits->high_water)
-    c->high = true;
   if (c->phase == CONN_OPEN || c->phase == CONN_CLOSING)
     conn_mark_dirty(c);
 }

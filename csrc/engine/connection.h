@@ -94,6 +94,11 @@ void engine_conn_set_paused(struct engine_conn *c, bool paused);
 /* Deliver what has been read already. Not from inside a callback. */
 void engine_conn_pump(struct engine_conn *c);
 
+/* From inside on_message, where nobody takes messages after all: this one is
+** kept as if that had been known before. The receiver has said so with
+** engine_conn_set_taking, and has done nothing else. */
+void engine_conn_refuse(struct engine_conn *c);
+
 /* False when the bounded list of control frames is full, or it is too late.
 ** At most 125 bytes. */
 bool engine_conn_ping(struct engine_conn *c, const uint8_t *data, size_t n);

@@ -77,6 +77,7 @@ struct engine_conn {
   bool in_process;       /* guards against delivering from inside delivery */
   bool tail; /* the input ended behind what is held */
   struct base_error *tail_err; /* why; NULL: by a plain FIN or close_notify */
+  bool refused;          /* the message in delivery was not taken */
 
   /* output */
   struct engine_out *out;  /* being filled */
@@ -86,7 +87,7 @@ struct engine_conn {
   uint64_t plain_taken, mark_wire; /* where the last used mark stood */
   struct base_buf control; /* [opcode, length, payload] waiting */
   struct conn_ping *pings;
-  bool high;               /* above high_water since the last drain */
+  struct base_error *broken; /* writing failed; what came is still read */
 
   /* closing */
   enum conn_close close;

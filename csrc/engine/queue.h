@@ -67,6 +67,7 @@ struct engine_queue {
   size_t bytes;  /* payload not yet handed to the kernel */
   bool orphaned; /* there may be an open stream without a writer */
   bool closed;   /* takes nothing more */
+  bool high;     /* above high_water since the last drain: its client's */
 };
 
 void engine_queue_init(struct engine_queue *q);

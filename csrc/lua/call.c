@@ -69,6 +69,7 @@ void binding_keep(struct binding *b, lua_State *L) {
   }
   lua_rawsetp(L, LUA_REGISTRYINDEX, &failure_key);
   b->failed = true;
+  net_loop_hasten(b->engine->loop);
 }
 
 void binding_raise(struct binding *b, lua_State *L) {
@@ -142,6 +143,7 @@ void binding_report(struct binding *b, lua_State *L, int anchor) {
 static void keep_no_memory(struct binding *b) {
   b->starved = true;
   b->failed = true;
+  net_loop_hasten(b->engine->loop);
 }
 
 bool binding_call(struct binding *b, lua_CFunction fn, void *arg, int anchor) {

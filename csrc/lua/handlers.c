@@ -34,6 +34,12 @@ void websocket_stop_receiving(struct websocket *w) {
   websocket_update_taking(w);
 }
 
+bool websocket_is_received(struct websocket *w) {
+  if (w->receiving == RECEIVE_COROUTINE && lua_status(w->waiter) != LUA_YIELD)
+    websocket_stop_receiving(w);
+  return w->receiving != RECEIVE_NONE;
+}
+
 struct event {
   struct websocket *w;
   const uint8_t *data;
@@ -95,6 +101,7 @@ static int to_main(lua_State *L) {
   w->got = w->got_data = true;
   w->got_text = ev->text;
   websocket_stop_receiving(w);
+  net_loop_hasten(w->b->engine->loop); /* whoever drives it has it now */
   return 0;
 }
 
@@ -125,7 +132,9 @@ static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
   ev.data = data;
   ev.n = n;
   ev.text = text;
-  if (ev.w->receiving == RECEIVE_COROUTINE)
+  if (!websocket_is_received(ev.w) && !ev.w->has_handler)
+    engine_client_refuse(ev.w->client);
+  else if (ev.w->receiving == RECEIVE_COROUTINE)
     enter(&ev, to_coroutine);
   else if (ev.w->receiving == RECEIVE_MAIN)
     enter(&ev, to_main);
@@ -379,6 +388,14 @@ static int call_onclose(lua_State *L) {
   return 0;
 }
 
+/* There was no memory to say why: receive raises that. */
+static int wake_starved(lua_State *L) {
+  struct websocket *w = (struct websocket *)lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, w->anchor);
+  wake_receiver(L, w);
+  return 0;
+}
+
 static void on_close(void *owner, const struct engine_end *end) {
   struct event ev;
   struct websocket *w = (struct websocket *)owner;
@@ -390,6 +407,9 @@ static void on_close(void *owner, const struct engine_end *end) {
   binding_release(b);
   /* Once its anchor has gone, it may be collected before the call is over. */
   if (!binding_call(b, call_onclose, &ev, LUA_NOREF) && ev.w != NULL) {
+    if (w->receiving != RECEIVE_NONE) /* nobody waits for ever */
+      (void)binding_call(b, wake_starved, w, LUA_NOREF);
+    websocket_stop_receiving(w);
     binding_unref(b, w->anchor); /* the call did not come that far */
     w->anchor = LUA_NOREF;
   }

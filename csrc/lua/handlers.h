@@ -50,7 +50,8 @@ struct websocket {
   int anchor;        /* while it is not closed */
   enum receiving receiving;
   bool got;          /* a receive in the main chunk is answered */
-  bool got_text, got_data;
+  bool got_text, got_data; /* SLOT_DATA has it until receive returns it */
+  lua_State *waiter; /* SLOT_WAITER's, while receiving says so */
   bool resuming;     /* the coroutine is woken by us */
   bool pulled;       /* receive was called before */
   bool has_handler;  /* of messages */
@@ -77,6 +78,10 @@ int handler_slot(const char *name);
 
 /* Tell the engine whether anybody takes messages now. */
 void websocket_update_taking(struct websocket *w);
+
+/* Does somebody wait in receive? A coroutine may have been closed (with
+** coroutine.close) while it did: that ends the receive. */
+bool websocket_is_received(struct websocket *w);
 
 /* The receive ends: forget who waited. */
 void websocket_stop_receiving(struct websocket *w);

@@ -93,25 +93,18 @@ void binding_drive(struct binding *b, bool (*done)(void *arg), void *arg) {
   b->running = false;
 }
 
-static bool task_raised(void *arg) {
-  const struct binding *b = (const struct binding *)arg;
-  return b->task_status != LUA_OK && b->task_status != LUA_YIELD;
-}
-
 /* What wss.run(fn) returns or raises. */
 static int finish_task(lua_State *L, struct binding *b) {
   lua_State *co = b->task;
   int status = b->task_status, n = b->task_results;
   b->task = NULL;
-  binding_raise(b, L);
+  binding_raise(b, L); /* its own error too */
   if (status == LUA_OK) {
+    if (n > lua_gettop(co)) /* the user closed or resumed it since */
+      n = lua_gettop(co);
     luaL_checkstack(L, n, "too many results");
     lua_xmove(co, L, n);
     return n;
-  }
-  if (status != LUA_YIELD) {
-    lua_xmove(co, L, 1);
-    return lua_error(L);
   }
   if (b->stopping)
     return 0;
@@ -133,7 +126,7 @@ static int loop_run(lua_State *L) {
   b->task = lua_tothread(L, 1);
   b->task_status = LUA_YIELD;
   b->task_results = 0;
-  binding_drive(b, task_raised, b);
+  binding_drive(b, NULL, NULL);
   return finish_task(L, b);
 }
 
@@ -142,7 +135,7 @@ static int loop_stop(lua_State *L) {
   if (b->running && !b->closing) {
     b->stopping = true;
     b->engine->halted = true;
-    net_loop_wake(b->engine->loop);
+    net_loop_hasten(b->engine->loop);
   }
   return 0;
 }
@@ -155,6 +148,7 @@ static int loop_step(lua_State *L) {
   engine_unhalt(b->engine);
   net_loop_run(b->engine->loop, NET_RUN_NOWAIT);
   b->running = false;
+  engine_unhalt(b->engine); /* a stop ends this step, not the next */
   binding_raise(b, L);
   return 0;
 }
@@ -180,18 +174,32 @@ static int loop_timeout(lua_State *L) {
 
 /* ---- coroutines ---------------------------------------------------------- */
 
-/* Its error belongs to wss.run(fn) if that is what it is, or to nobody. */
+/* What it died of [-0, +1]; with a traceback, where nobody else has one. */
+static void push_last_error(lua_State *L, lua_State *co, bool traceback) {
+  if (traceback && lua_type(co, -1) == LUA_TSTRING) {
+    luaL_traceback(L, co, lua_tostring(co, -1), 0);
+  } else if (lua_checkstack(co, 1)) {
+    lua_pushvalue(co, -1); /* closing its variables needs the error too */
+    lua_xmove(co, L, 1);
+  } else {
+    lua_pushliteral(L, "stack overflow");
+  }
+}
+
+/* Its error belongs to wss.run(fn) if that is what it is, or to nobody. Its
+** to-be-closed variables are closed here: nobody else would. */
 static void ended_badly(struct binding *b, lua_State *L, lua_State *co,
                         int status) {
-  if (co == b->task) {
+  bool is_task = co == b->task;
+  if (is_task)
     b->task_status = status;
-    return; /* the error stays on its stack */
-  }
-  if (lua_type(co, -1) == LUA_TSTRING)
-    luaL_traceback(L, co, lua_tostring(co, -1), 0);
+  push_last_error(L, co, !is_task);
+  (void)lua_resetthread(co);
+  lua_settop(co, 0);
+  if (is_task)
+    binding_keep(b, L);
   else
-    lua_xmove(co, L, 1);
-  binding_report(b, L, LUA_NOREF);
+    binding_report(b, L, LUA_NOREF);
 }
 
 void binding_resume(struct binding *b, lua_State *L, lua_State *co, int n) {
@@ -201,8 +209,10 @@ void binding_resume(struct binding *b, lua_State *L, lua_State *co, int n) {
     luaL_error(L, "not enough memory");
   }
   lua_xmove(L, co, n);
-  if (lua_status(co) != LUA_YIELD && lua_gettop(co) == n)
-    return; /* it was closed meanwhile */
+  if (lua_status(co) != LUA_YIELD && lua_gettop(co) == n) {
+    lua_pop(co, n); /* it was closed meanwhile */
+    return;
+  }
   if (lua_status(co) == LUA_OK)
     n = lua_gettop(co) - 1; /* it has not begun: function and arguments */
   status = lua_resume(co, L, n, &results);

@@ -105,6 +105,14 @@ size_t options_size(lua_State *L, int index, const char *name,
   return otherwise;
 }
 
+static unsigned count(lua_State *L, int index, const char *name,
+                      unsigned otherwise, unsigned most) {
+  size_t n = options_size(L, index, name, otherwise);
+  if (n > most)
+    luaL_error(L, "option '%s': at most %d", name, (int)most);
+  return (unsigned)n;
+}
+
 uint32_t options_time(lua_State *L, int index, const char *name,
                       uint32_t otherwise_ms, bool none_too) {
   lua_getfield(L, index, name);
@@ -241,11 +249,9 @@ void options_tls(lua_State *L, int index, struct tls_options *o) {
     o->alpn = alpn;
   o->session = options_boolean(L, index, "session", o->session);
   o->keylog = options_string(L, index, "keylog");
-  o->max_depth = (unsigned)options_size(L, index, "max_depth", o->max_depth);
+  o->max_depth = count(L, index, "max_depth", o->max_depth, 100);
   o->strict = options_boolean(L, index, "strict", o->strict);
   o->insecure = options_boolean(L, index, "insecure", o->insecure);
-  if (o->max_depth > 100)
-    luaL_error(L, "option 'max_depth': at most 100");
   lua_getfield(L, index, "trace");
   if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
     wrong_type(L, "trace", "function");
@@ -415,9 +421,7 @@ void options_client(lua_State *L, int url_index, int index,
   headers(L, index, conf);
   proxy(L, index, conf);
   compress(L, index);
-  conf->redirects = (unsigned)options_size(L, index, "redirects", 0);
-  if (conf->redirects > 20)
-    luaL_error(L, "option 'redirects': at most 20");
+  conf->redirects = count(L, index, "redirects", 0, 20);
   origin = options_string(L, index, "origin");
   if (origin != NULL) {
     if (!ws_head_is_value(origin, strlen(origin)) || *origin == '\0')

@@ -197,6 +197,13 @@ static void on_timeout(void *ctx) {
   }
 }
 
+/* nil and why it is closed, on top [-2, +2]. */
+static int return_why(lua_State *L) {
+  if (lua_isnil(L, -1)) /* see on_close */
+    return luaL_error(L, "not enough memory");
+  return 2;
+}
+
 /* Stack: ws, (timeout), …; what the coroutine was resumed with is on top. */
 static int receive_over(lua_State *L, int status, lua_KContext k) {
   struct websocket *w = check(L, 1);
@@ -212,7 +219,7 @@ static int receive_over(lua_State *L, int status, lua_KContext k) {
   w->resuming = false;
   if (lua_isnil(L, -2) && lua_isnumber(L, -1))
     return push_failure(L, too_late(lua_tonumber(L, -1)));
-  return 2;
+  return return_why(L);
 }
 
 static void start_timer(lua_State *L, struct websocket *w, double seconds) {
@@ -232,6 +239,15 @@ static bool has_got(void *arg) {
   return ((struct websocket *)arg)->got;
 }
 
+static int take_data(lua_State *L, struct websocket *w) {
+  w->got_data = false;
+  lua_getiuservalue(L, 1, SLOT_DATA);
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, SLOT_DATA);
+  lua_pushstring(L, w->got_text ? "text" : "binary");
+  return 2;
+}
+
 static int receive_main(lua_State *L, struct websocket *w, double seconds) {
   bool stopped;
   binding_check_idle(w->b, L, "receive");
@@ -240,10 +256,11 @@ static int receive_main(lua_State *L, struct websocket *w, double seconds) {
   w->receiving = RECEIVE_MAIN;
   websocket_update_taking(w);
   engine_unhalt(w->b->engine);
+  w->b->stopping = false;
   w->b->running = true; /* a delivery may call handlers of others */
   engine_client_pump(w->client);
   w->b->running = false;
-  if (!w->got)
+  if (!w->got && !w->b->stopping)
     binding_drive(w->b, has_got, w);
   stopped = !w->got;
   if (stopped)
@@ -256,24 +273,22 @@ static int receive_main(lua_State *L, struct websocket *w, double seconds) {
                                           "wss.stop was called"));
   if (!w->got_data) {
     push_why_closed(L, 1);
-    return 2;
+    return return_why(L);
   }
-  lua_getiuservalue(L, 1, SLOT_DATA);
-  lua_pushnil(L);
-  lua_setiuservalue(L, 1, SLOT_DATA);
-  lua_pushstring(L, w->got_text ? "text" : "binary");
-  return 2;
+  return take_data(L, w);
 }
 
 static int receive(lua_State *L, double seconds) {
   struct websocket *w = check(L, 1);
   lua_settop(L, 1);
   w->pulled = true;
+  if (w->got_data) /* when it came, another's error had to be raised */
+    return take_data(L, w);
   if (w->closed) {
     push_why_closed(L, 1);
-    return 2;
+    return return_why(L);
   }
-  if (w->receiving != RECEIVE_NONE)
+  if (websocket_is_received(w))
     return luaL_error(L, "receive: another is receiving from this connection");
   if (binding_is_main(L))
     return receive_main(L, w, seconds);
@@ -282,6 +297,7 @@ static int receive(lua_State *L, double seconds) {
   start_timer(L, w, seconds);
   lua_pushthread(L);
   lua_setiuservalue(L, 1, SLOT_WAITER);
+  w->waiter = L;
   w->receiving = RECEIVE_COROUTINE;
   w->resuming = false;
   websocket_update_taking(w);
@@ -597,7 +613,6 @@ int binding_connect(lua_State *L) {
     policy(L, options, ws, conf);
   }
   tls_option(L, options, ws, conf);
-  binding_check_alive(b, L, "connect");
   lua_pushvalue(L, ws);
   w->anchor = binding_ref(b, L);
   if (engine_client_new(&w->client, b->engine, conf, &handlers_ops, w) != 0) {

@@ -8,8 +8,11 @@
 
 #define WRITER_TYPE "uvwss.writer"
 
-/* Its first user value is the connection, which it keeps alive. */
+/* Its first user value is the connection, which it keeps alive. A member,
+** since one that a finalizer makes while the state closes has no finalizer
+** any more. */
 struct writer {
+  struct binding_member member; /* first */
   struct websocket *w;
   struct engine_stream *s; /* NULL once it was given up */
   struct ws_utf8 utf8;     /* of a text, across its pieces */
@@ -21,12 +24,28 @@ static struct writer *check(lua_State *L) {
   return (struct writer *)luaL_checkudata(L, 1, WRITER_TYPE);
 }
 
+/* A message left open can never be finished. */
+static void end(struct binding_member *m) {
+  struct writer *wr = (struct writer *)m;
+  struct engine_stream *s = wr->s;
+  binding_leave(m);
+  wr->s = NULL;
+  if (s == NULL)
+    return;
+  if (wr->w->client != NULL && !wr->w->b->closing)
+    engine_client_abandon(wr->w->client, s);
+  else
+    (void)engine_stream_disown(s);
+}
+
 int writer_new(lua_State *L) {
   struct websocket *w;
   struct writer *wr;
   struct base_error *err;
   bool text;
   w = (struct websocket *)luaL_checkudata(L, 1, WEBSOCKET_TYPE);
+  if (w->client == NULL)
+    return luaL_error(L, "this WebSocket was finalized");
   text = websocket_check_kind(L, 2);
   wr = (struct writer *)lua_newuserdatauv(L, sizeof *wr, 1);
   memset(wr, 0, sizeof *wr);
@@ -35,6 +54,7 @@ int writer_new(lua_State *L) {
   luaL_setmetatable(L, WRITER_TYPE);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
+  binding_join(w->b, &wr->member, end);
   err = engine_client_stream(w->client, &wr->s, text ? WS_TEXT : WS_BINARY);
   return err != NULL ? push_failure(L, err) : 1;
 }
@@ -101,17 +121,9 @@ static int writer_finish(lua_State *L) {
   return 1;
 }
 
-/* Out of scope or collected: a message left open can never be finished. */
+/* Out of scope or collected. */
 static int writer_gc(lua_State *L) {
-  struct writer *wr = check(L);
-  struct engine_stream *s = wr->s;
-  if (s == NULL)
-    return 0;
-  wr->s = NULL;
-  if (wr->w->client != NULL && !wr->w->b->closing)
-    engine_client_abandon(wr->w->client, s);
-  else
-    (void)engine_stream_disown(s);
+  end(&check(L)->member);
   return 0;
 }
 
