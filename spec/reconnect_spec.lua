@@ -243,6 +243,30 @@ describe("redirects", function()
     server:stop()
   end)
 
+  it("begin anew with each attempt to reconnect", function()
+    local there = { { "status", 302, { Location = "/there" } } }
+    local server = peers.raw { there, { { "status", 503 } }, there,
+      { { "upgrade" }, { "until", 8 }, { "frame", 8, "03e8" } } }
+    local ws = wss.connect(("ws://127.0.0.1:%d/here"):format(server.port),
+      { redirects = 1, reconnect = { min = 0.001, max = 0.001 } })
+    local waits = 0
+    function ws.onreconnect() waits = waits + 1 end
+    function ws:onopen() self:close() end
+    wss.run()
+    assert.are.equal(1, waits)
+    local targets = {}
+    while #targets < 4 do
+      local fact = peers.told(server)
+      if fact.event == "request" then
+        targets[#targets + 1] = fact.target or fact.path or fact.line
+      end
+    end
+    server:stop()
+    for i, target in ipairs { "/here", "/there", "/here", "/there" } do
+      assert.matches(target, targets[i], 1, true)
+    end
+  end)
+
   it("are errors by default", function()
     local server = redirecting "/other"
     local ws, err = wss.connect(("ws://127.0.0.1:%d/"):format(server.port))

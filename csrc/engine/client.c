@@ -121,6 +121,17 @@ static void wait_ms(struct engine_client *c, double ms) {
   net_timer_start(c->timer, ms < 4e9 ? (uint64_t)(ms + 0.5) : 4000000000u);
 }
 
+/* The next attempt begins where the user wanted to go (RFC 9110, 15.4: a
+** redirect may lead elsewhere by then). */
+static void forget_redirects(struct engine_client *c) {
+  if (c->redirected)
+    ws_url_deinit(&c->url);
+  c->redirected = false;
+  c->redirects = 0;
+  c->url = c->conf.url;
+  c->request.header_count = c->conf.headers.count / 2;
+}
+
 /* A connection has gone, or could not be begun: what now? */
 static void down(struct engine_client *c) {
   double delay;
@@ -131,6 +142,7 @@ static void down(struct engine_client *c) {
     finish(c);
     return;
   }
+  forget_redirects(c);
   if (c->again) {
     dial(c);
     return;
