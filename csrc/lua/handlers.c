@@ -18,6 +18,12 @@ int handler_slot(const char *name) {
   return -1;
 }
 
+void handler_check(lua_State *L, const char *name, int value) {
+  if (!lua_isfunction(L, value) && !lua_isnil(L, value))
+    luaL_error(L, "handler '%s': function expected, got %s", name,
+               luaL_typename(L, value));
+}
+
 void websocket_update_taking(struct websocket *w) {
   if (w->client != NULL && !w->closed)
     engine_client_set_taking(w->client, w->has_handler ||

@@ -76,6 +76,12 @@ struct websocket *websocket_check(lua_State *L, int arg);
 /* -1 or the slot of a handler's name. */
 int handler_slot(const char *name);
 
+/* Raise unless the value at that index can be the handler of that name. */
+void handler_check(lua_State *L, const char *name, int value);
+
+/* Finalize: the client goes, silently. */
+void websocket_end(struct binding_member *m);
+
 /* Tell the engine whether anybody takes messages now. */
 void websocket_update_taking(struct websocket *w);
 

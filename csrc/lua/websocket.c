@@ -1,14 +1,13 @@
 /*
-** The WebSocket userdata: its methods and fields, and wss.connect.
+** The WebSocket userdata: its methods and fields.
 */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/facade.h"
 #include "lua/handlers.h"
-#include "lua/options.h"
 #include "lua/pin.h"
+#include "lua/receive.h"
 #include "lua/tls.h"
 #include "lua/writer.h"
 
@@ -149,7 +148,7 @@ static int ws_reconnect(lua_State *L) {
                                         "the connection is closed for good"));
 }
 
-/* ---- receiving ---------------------------------------------------------- */
+/* ---- pausing ----------------------------------------------------------- */
 
 static int ws_pause(lua_State *L) {
   engine_client_set_paused(check(L, 1)->client, true);
@@ -159,173 +158,6 @@ static int ws_pause(lua_State *L) {
 static int ws_resume(lua_State *L) {
   engine_client_set_paused(check(L, 1)->client, false);
   return 0;
-}
-
-static struct base_error *too_late(double seconds) {
-  struct base_error *e;
-  e = base_error_new(BASE_KIND_TIMEOUT, "receive",
-                     "no message came within %g seconds", seconds);
-  base_error_number(e, "seconds", seconds);
-  return e;
-}
-
-/* Wake the coroutine with nil and a timeout. */
-static int receive_late(lua_State *L) {
-  struct websocket *w = (struct websocket *)lua_touserdata(L, 1);
-  lua_State *co;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, w->anchor);
-  lua_getiuservalue(L, 2, SLOT_WAITER);
-  lua_pushnil(L);
-  lua_setiuservalue(L, 2, SLOT_WAITER);
-  co = lua_tothread(L, 3);
-  w->resuming = true;
-  websocket_stop_receiving(w);
-  lua_pushnil(L);
-  lua_pushnumber(L, w->timeout);
-  binding_resume(w->b, L, co, 2);
-  return 0;
-}
-
-static void on_timeout(void *ctx) {
-  struct websocket *w = (struct websocket *)ctx;
-  if (w->receiving == RECEIVE_COROUTINE) {
-    (void)binding_call(w->b, receive_late, w, LUA_NOREF);
-  } else if (w->receiving == RECEIVE_MAIN) {
-    w->late = w->got = true;
-    w->got_data = false;
-    websocket_stop_receiving(w);
-  }
-}
-
-/* nil and why it is closed, on top [-2, +2]. */
-static int return_why(lua_State *L) {
-  if (lua_isnil(L, -1)) /* see on_close */
-    return luaL_error(L, "not enough memory");
-  return 2;
-}
-
-/* Stack: ws, (timeout), …; what the coroutine was resumed with is on top. */
-static int receive_over(lua_State *L, int status, lua_KContext k) {
-  struct websocket *w = check(L, 1);
-  (void)status;
-  (void)k;
-  if (!w->resuming) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, SLOT_WAITER);
-    websocket_stop_receiving(w);
-    return luaL_error(L, "a coroutine that waits in receive was resumed by "
-                         "another");
-  }
-  w->resuming = false;
-  if (lua_isnil(L, -2) && lua_isnumber(L, -1))
-    return push_failure(L, too_late(lua_tonumber(L, -1)));
-  return return_why(L);
-}
-
-static void start_timer(lua_State *L, struct websocket *w, double seconds) {
-  w->timeout = seconds;
-  w->late = false;
-  if (seconds < 0)
-    return;
-  w->timer = net_timer_new(w->b->engine->loop, on_timeout, w);
-  if (w->timer == NULL)
-    luaL_error(L, "not enough memory");
-  w->b->timers++;
-  (void)net_loop_update_ms(w->b->engine->loop);
-  net_timer_start(w->timer, (uint64_t)ceil(seconds * 1000.0));
-}
-
-static bool has_got(void *arg) {
-  return ((struct websocket *)arg)->got;
-}
-
-static int take_data(lua_State *L, struct websocket *w) {
-  w->got_data = false;
-  lua_getiuservalue(L, 1, SLOT_DATA);
-  lua_pushnil(L);
-  lua_setiuservalue(L, 1, SLOT_DATA);
-  lua_pushstring(L, w->got_text ? "text" : "binary");
-  return 2;
-}
-
-static int receive_main(lua_State *L, struct websocket *w, double seconds) {
-  bool stopped;
-  binding_check_idle(w->b, L, "receive");
-  start_timer(L, w, seconds);
-  w->got = w->got_data = false;
-  w->receiving = RECEIVE_MAIN;
-  websocket_update_taking(w);
-  engine_unhalt(w->b->engine);
-  w->b->stopping = false;
-  w->b->running = true; /* a delivery may call handlers of others */
-  engine_client_pump(w->client);
-  w->b->running = false;
-  if (!w->got && !w->b->stopping)
-    binding_drive(w->b, has_got, w);
-  stopped = !w->got;
-  if (stopped)
-    websocket_stop_receiving(w);
-  binding_raise(w->b, L);
-  if (w->late)
-    return push_failure(L, too_late(seconds));
-  if (stopped)
-    return push_failure(L, base_error_new(BASE_KIND_CLOSED, "stopped",
-                                          "wss.stop was called"));
-  if (!w->got_data) {
-    push_why_closed(L, 1);
-    return return_why(L);
-  }
-  return take_data(L, w);
-}
-
-static int receive(lua_State *L, double seconds) {
-  struct websocket *w = check(L, 1);
-  lua_settop(L, 1);
-  w->pulled = true;
-  if (w->got_data) /* when it came, another's error had to be raised */
-    return take_data(L, w);
-  if (w->closed) {
-    push_why_closed(L, 1);
-    return return_why(L);
-  }
-  if (websocket_is_received(w))
-    return luaL_error(L, "receive: another is receiving from this connection");
-  if (binding_is_main(L))
-    return receive_main(L, w, seconds);
-  if (!lua_isyieldable(L))
-    return luaL_error(L, "receive: this coroutine cannot yield here");
-  start_timer(L, w, seconds);
-  lua_pushthread(L);
-  lua_setiuservalue(L, 1, SLOT_WAITER);
-  w->waiter = L;
-  w->receiving = RECEIVE_COROUTINE;
-  w->resuming = false;
-  websocket_update_taking(w);
-  return lua_yieldk(L, 0, 0, receive_over);
-}
-
-static int ws_receive(lua_State *L) {
-  double seconds = -1;
-  (void)check(L, 1);
-  if (!lua_isnoneornil(L, 2)) {
-    seconds = luaL_checknumber(L, 2);
-    luaL_argcheck(L, seconds >= 0 && seconds <= 4e6, 2,
-                  "seconds must be from 0 to 4000000");
-  }
-  return receive(L, seconds);
-}
-
-/* The iterator: ws is its state, so that no closure is needed. */
-static int next_message(lua_State *L) {
-  return receive(L, -1);
-}
-
-static int ws_messages(lua_State *L) {
-  (void)check(L, 1);
-  lua_settop(L, 1);
-  lua_pushcfunction(L, next_message);
-  lua_insert(L, 1);
-  return 2;
 }
 
 /* ---- facts -------------------------------------------------------------- */
@@ -457,12 +289,6 @@ static int ws_index(lua_State *L) {
   return 1;
 }
 
-static void check_handler(lua_State *L, const char *name, int value) {
-  if (!lua_isfunction(L, value) && !lua_isnil(L, value))
-    luaL_error(L, "handler '%s': function expected, got %s", name,
-               luaL_typename(L, value));
-}
-
 static void set_handler(lua_State *L, struct websocket *w, int slot) {
   if (slot == SLOT_ONMESSAGE)
     w->has_handler = !lua_isnil(L, 3);
@@ -476,7 +302,7 @@ static int ws_newindex(lua_State *L) {
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   int slot = handler_slot(name);
   if (slot > 0) {
-    check_handler(L, name, 3);
+    handler_check(L, name, 3);
     set_handler(L, w, slot);
     return 0;
   }
@@ -503,7 +329,7 @@ static int ws_newindex(lua_State *L) {
 }
 
 /* Collected after its end, or because the state closes. */
-static void end(struct binding_member *m) {
+void websocket_end(struct binding_member *m) {
   struct websocket *w = (struct websocket *)m;
   struct engine_client *client = w->client;
   binding_leave(m);
@@ -518,113 +344,9 @@ static void end(struct binding_member *m) {
 }
 
 static int ws_gc(lua_State *L) {
-  end(&((struct websocket *)luaL_checkudata(L, 1, WEBSOCKET_TYPE))->member);
+  websocket_end(
+    &((struct websocket *)luaL_checkudata(L, 1, WEBSOCKET_TYPE))->member);
   return 0;
-}
-
-/* ---- connect ------------------------------------------------------------ */
-
-static int conf_gc(lua_State *L) {
-  engine_client_conf_deinit(
-    (struct engine_client_conf *)lua_touserdata(L, 1));
-  return 0;
-}
-
-/* Options in the making belong to Lua, so that an error loses nothing. */
-static struct engine_client_conf *push_conf(lua_State *L) {
-  struct engine_client_conf *conf;
-  conf = (struct engine_client_conf *)lua_newuserdatauv(L, sizeof *conf, 0);
-  memset(conf, 0, sizeof *conf);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, conf_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  return conf;
-}
-
-static struct websocket *push_websocket(lua_State *L, struct binding *b) {
-  struct websocket *w;
-  w = (struct websocket *)lua_newuserdatauv(L, sizeof *w, SLOT_COUNT);
-  memset(w, 0, sizeof *w);
-  w->type = websocket_type;
-  w->b = b;
-  w->anchor = LUA_NOREF;
-  luaL_setmetatable(L, WEBSOCKET_TYPE);
-  return w;
-}
-
-static void handlers(lua_State *L, int options, int ws, struct websocket *w) {
-  static const char *const names[] = {HANDLER_NAMES, NULL};
-  int i;
-  for (i = 0; names[i] != NULL; i++) {
-    lua_getfield(L, options, names[i]);
-    check_handler(L, names[i], -1);
-    if (SLOT_HANDLER + i == SLOT_ONMESSAGE)
-      w->has_handler = !lua_isnil(L, -1);
-    lua_setiuservalue(L, ws, SLOT_HANDLER + i);
-  }
-}
-
-/* reconnect = true or its options: the policy is Lua's (uvwss.retry). */
-static void policy(lua_State *L, int options, int ws,
-                   struct engine_client_conf *conf) {
-  lua_getfield(L, options, "reconnect");
-  if (lua_isnil(L, -1) || (lua_isboolean(L, -1) && !lua_toboolean(L, -1))) {
-    lua_pop(L, 1);
-    return;
-  }
-  if (!lua_isboolean(L, -1) && !lua_istable(L, -1))
-    luaL_error(L, "option 'reconnect': boolean or table expected, got %s",
-               luaL_typename(L, -1));
-  if (lua_istable(L, -1)) {
-    const char *outbox = options_string(L, lua_gettop(L), "outbox");
-    if (outbox != NULL && strcmp(outbox, "drop") == 0)
-      conf->drop = true;
-    else if (outbox != NULL && strcmp(outbox, "unsent") != 0)
-      luaL_error(L, "option 'outbox': \"unsent\" or \"drop\" expected, got "
-                    "\"%s\"", outbox);
-    lua_pop(L, 1);
-  } else {
-    lua_pop(L, 1);
-    lua_newtable(L);
-  }
-  lua_getfield(L, LUA_REGISTRYINDEX, BINDING_POLICY);
-  lua_insert(L, -2);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK)
-    luaL_error(L, "option 'reconnect': %s", luaL_tolstring(L, -1, NULL));
-  lua_setiuservalue(L, ws, SLOT_POLICY);
-}
-
-int binding_connect(lua_State *L) {
-  struct binding *b = binding_get(L);
-  struct engine_client_conf *conf;
-  struct websocket *w;
-  int options = lua_isnoneornil(L, 2) ? 0 : 2, ws;
-  binding_check_alive(b, L, "connect"); /* conf's finalizer would not run */
-  lua_settop(L, 2);
-  conf = push_conf(L);
-  options_client(L, 1, options, conf);
-  w = push_websocket(L, b);
-  ws = lua_gettop(L);
-  lua_pushvalue(L, 1);
-  lua_setiuservalue(L, ws, SLOT_URL);
-  if (options != 0) {
-    handlers(L, options, ws, w);
-    policy(L, options, ws, conf);
-  }
-  tls_option(L, options, ws, conf);
-  lua_pushvalue(L, ws);
-  w->anchor = binding_ref(b, L);
-  if (engine_client_new(&w->client, b->engine, conf, &handlers_ops, w) != 0) {
-    binding_unref(b, w->anchor);
-    return luaL_error(L, "not enough memory");
-  }
-  binding_join(b, &w->member, end);
-  binding_hold(b);
-  websocket_update_taking(w);
-  lua_settop(L, ws);
-  BINDING_STRESS(L);
-  return 1;
 }
 
 static void push_field_numbers(lua_State *L) {
@@ -641,8 +363,8 @@ static void push_field_numbers(lua_State *L) {
 
 void binding_open_websocket(lua_State *L) {
   static const luaL_Reg methods[] = {
-    {"send", ws_send}, {"stream", writer_new}, {"receive", ws_receive},
-    {"messages", ws_messages}, {"ping", ws_ping}, {"pause", ws_pause},
+    {"send", ws_send}, {"stream", writer_new}, {"receive", websocket_receive},
+    {"messages", websocket_messages}, {"ping", ws_ping}, {"pause", ws_pause},
     {"resume", ws_resume}, {"reconnect", ws_reconnect}, {"close", ws_close},
     {"terminate", ws_terminate}, {"stats", ws_stats},
     {"subscribe", ws_topic}, {"unsubscribe", ws_topic}, {NULL, NULL}

@@ -1,0 +1,111 @@
+/*
+** wss.connect: from a URL and its options to a WebSocket.
+*/
+#include <string.h>
+
+#include "lua/handlers.h"
+#include "lua/options.h"
+#include "lua/tls.h"
+
+static int conf_gc(lua_State *L) {
+  engine_client_conf_deinit(
+    (struct engine_client_conf *)lua_touserdata(L, 1));
+  return 0;
+}
+
+/* Options in the making belong to Lua, so that an error loses nothing. */
+static struct engine_client_conf *push_conf(lua_State *L) {
+  struct engine_client_conf *conf;
+  conf = (struct engine_client_conf *)lua_newuserdatauv(L, sizeof *conf, 0);
+  memset(conf, 0, sizeof *conf);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, conf_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  return conf;
+}
+
+static struct websocket *push_websocket(lua_State *L, struct binding *b) {
+  struct websocket *w;
+  w = (struct websocket *)lua_newuserdatauv(L, sizeof *w, SLOT_COUNT);
+  memset(w, 0, sizeof *w);
+  w->type = websocket_type;
+  w->b = b;
+  w->anchor = LUA_NOREF;
+  luaL_setmetatable(L, WEBSOCKET_TYPE);
+  return w;
+}
+
+static void handlers(lua_State *L, int options, int ws, struct websocket *w) {
+  static const char *const names[] = {HANDLER_NAMES, NULL};
+  int i;
+  for (i = 0; names[i] != NULL; i++) {
+    lua_getfield(L, options, names[i]);
+    handler_check(L, names[i], -1);
+    if (SLOT_HANDLER + i == SLOT_ONMESSAGE)
+      w->has_handler = !lua_isnil(L, -1);
+    lua_setiuservalue(L, ws, SLOT_HANDLER + i);
+  }
+}
+
+/* reconnect = true or its options: the policy is Lua's (uvwss.retry). */
+static void policy(lua_State *L, int options, int ws,
+                   struct engine_client_conf *conf) {
+  lua_getfield(L, options, "reconnect");
+  if (lua_isnil(L, -1) || (lua_isboolean(L, -1) && !lua_toboolean(L, -1))) {
+    lua_pop(L, 1);
+    return;
+  }
+  if (!lua_isboolean(L, -1) && !lua_istable(L, -1))
+    luaL_error(L, "option 'reconnect': boolean or table expected, got %s",
+               luaL_typename(L, -1));
+  if (lua_istable(L, -1)) {
+    const char *outbox = options_string(L, lua_gettop(L), "outbox");
+    if (outbox != NULL && strcmp(outbox, "drop") == 0)
+      conf->drop = true;
+    else if (outbox != NULL && strcmp(outbox, "unsent") != 0)
+      luaL_error(L, "option 'outbox': \"unsent\" or \"drop\" expected, got "
+                    "\"%s\"", outbox);
+    lua_pop(L, 1);
+  } else {
+    lua_pop(L, 1);
+    lua_newtable(L);
+  }
+  lua_getfield(L, LUA_REGISTRYINDEX, BINDING_POLICY);
+  lua_insert(L, -2);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+    luaL_error(L, "option 'reconnect': %s", luaL_tolstring(L, -1, NULL));
+  lua_setiuservalue(L, ws, SLOT_POLICY);
+}
+
+int binding_connect(lua_State *L) {
+  struct binding *b = binding_get(L);
+  struct engine_client_conf *conf;
+  struct websocket *w;
+  int options = lua_isnoneornil(L, 2) ? 0 : 2, ws;
+  binding_check_alive(b, L, "connect"); /* conf's finalizer would not run */
+  lua_settop(L, 2);
+  conf = push_conf(L);
+  options_client(L, 1, options, conf);
+  w = push_websocket(L, b);
+  ws = lua_gettop(L);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, ws, SLOT_URL);
+  if (options != 0) {
+    handlers(L, options, ws, w);
+    policy(L, options, ws, conf);
+  }
+  tls_option(L, options, ws, conf);
+  lua_pushvalue(L, ws);
+  w->anchor = binding_ref(b, L);
+  if (engine_client_new(&w->client, b->engine, conf, &handlers_ops, w) != 0) {
+    binding_unref(b, w->anchor);
+    return luaL_error(L, "not enough memory");
+  }
+  binding_join(b, &w->member, websocket_end);
+  binding_hold(b);
+  websocket_update_taking(w);
+  lua_settop(L, ws);
+  BINDING_STRESS(L);
+  return 1;
+}
