@@ -139,7 +139,7 @@ gc: ## the specs with a full collection at every call into Lua
 oom: ## make every single allocation fail once (spec/c/oom)
 	@tools/deps oom
 	@$(MAKE) VARIANT=asan build/asan/oom
-	@$(SUITE) out=build/asan lua=no c=build/asan/oom
+	@$(SUITE) out=build/asan lua=no c=build/asan/oom slow=5
 
 .PHONY: tsan
 tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)

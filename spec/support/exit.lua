@@ -98,7 +98,7 @@ local ws = wss.connect(sink, options())
 function ws:onopen()
   fill(self)
   heard "open"
-  wss.timer(0.02, function() provoke[where](self) end)
+  wss.timer(0.005, function() provoke[where](self) end)
 end
 ws.onclose = lost
 wss.run()

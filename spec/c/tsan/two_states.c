@@ -1,156 +1,110 @@
 /*
-** Four Lua states in four threads of one process at once, each with its own
-** loop: connecting, over TLS and without, talking, failing, closing. Built
-** with ThreadSanitizer: what they share shows as a race.
+** Lua states in threads of their own, all at once in one process: what they
+** share (OpenSSL's and libuv's libraries, our constants) must bear it.
+** Built with ThreadSanitizer, which ends the program where two threads touch
+** the same memory without order.
+**
+**   states [threads=N] [rounds=N]
 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include <cmocka.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
-#include <pthread.h>
-#include <unistd.h>
+
+#include "../oom/echo.h"
 
 int luaopen_uvwss_core(lua_State *L);
 
-enum { STATES = 4, ROUNDS = 5 };
+enum { THREADS_MAX = 16, SECONDS = 110 };
 
-struct peer {
-  FILE *pipe;
-  int port;
-};
+static struct echo server;
+static long threads = 4, rounds = 12;
 
 struct job {
   pthread_t thread;
-  char error[512]; /* "" when all went well */
+  int number;
+  int failed;
 };
 
-static char directory[] = "/tmp/uvwss-tsan-XXXXXX";
-static struct peer plain, tls;
+static void set_number(lua_State *L, const char *name, long value) {
+  lua_pushinteger(L, value);
+  lua_setglobal(L, name);
+}
 
-static const char script[] =
-  "local plain, secure, ca, rounds = ...\n"
-  "local wss = require 'uvwss'\n"
-  "for round = 1, rounds do\n"
-  "  local tls = assert(wss.tls { ca = ca })\n"
-  "  local sum = 0\n"
-  "  for _, url in ipairs { plain, secure } do\n"
-  "    wss.spawn(function()\n"
-  "      local ws <close> = wss.connect(url, { tls = tls })\n"
-  "      for i = 1, 20 do\n"
-  "        ws:send(('x'):rep(i * 997), 'binary')\n"
-  "        local data = assert(ws:receive(60))\n"
-  "        sum = sum + #data\n"
-  "      end\n"
-  "    end)\n"
-  "    local ws = wss.connect(url, { tls = tls, reconnect = true })\n"
-  "    function ws:onopen(info)\n"
-  "      if info.attempt == 1 then self:reconnect() else self:close() end\n"
-  "    end\n"
-  "  end\n"
-  "  local refused = wss.connect('ws://127.0.0.1:1/')\n"
-  "  function refused:onclose(_, _, err) sum = sum + #err.message end\n"
-  "  local stranger = wss.connect(secure)\n" /* the system's store */
-  "  function stranger:onclose(_, _, err)\n"
-  "    assert(err.kind == 'certificate', err)\n"
-  "    sum = sum + 1\n"
-  "  end\n"
-  "  wss.timer(0.001, function() sum = sum + 1 end)\n"
-  "  wss.run()\n"
-  "  assert(sum > 2 * 997 * 210, sum)\n"
-  "  collectgarbage()\n"
-  "  for name, n in pairs(wss.stats()) do assert(n == 0, name) end\n"
-  "end\n";
-
-/* ---- the peers ----------------------------------------------------------- */
-
-static int start(struct peer *p, const char *options) {
-  char command[512];
-  (void)snprintf(command, sizeof command,
-                 "exec /usr/bin/python3 spec/support/peers/echo.py %s",
-                 options);
-  p->pipe = popen(command, "r"); /* NOLINT(cert-env33-c): of this tree */
-  if (p->pipe == NULL || fscanf(p->pipe, "ready %d", &p->port) != 1)
-    return -1; /* NOLINT(cert-err34-c): the peer is ours */
+static int perform(lua_State *L) {
+  const struct job *job = (const struct job *)lua_touserdata(L, 1);
+  luaL_openlibs(L);
+  (void)luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_pushcfunction(L, luaopen_uvwss_core);
+  lua_setfield(L, -2, "uvwss.core");
+  lua_getglobal(L, "package");
+  lua_pushliteral(L, "lua/?.lua;lua/?/init.lua");
+  lua_setfield(L, -2, "path");
+  set_number(L, "PORT", server.port);
+  set_number(L, "TLS_PORT", server.tls_port);
+  set_number(L, "IMPOSTOR_PORT", server.impostor_port);
+  set_number(L, "NUMBER", job->number);
+  lua_pushstring(L, server.ca);
+  lua_setglobal(L, "CA");
+  if (luaL_dofile(L, "spec/c/tsan/round.lua") != LUA_OK)
+    return lua_error(L);
   return 0;
 }
 
-static int set_up(void **state) {
-  char line[512];
-  (void)state;
-  if (mkdtemp(directory) == NULL)
-    return -1;
-  (void)snprintf(line, sizeof line, "sh spec/certs/make.sh %s", directory);
-  if (system(line) != 0) /* NOLINT(cert-env33-c) */
-    return -1;
-  (void)snprintf(line, sizeof line, "--tls %s/server.crt %s/server.key",
-                 directory, directory);
-  return start(&plain, "") != 0 || start(&tls, line) != 0 ? -1 : 0;
-}
-
-static int tear_down(void **state) {
-  char line[512];
-  (void)state;
-  (void)snprintf(line, sizeof line, "pkill -P %ld; rm -rf %s", (long)getpid(),
-                 directory);
-  return system(line) == 0 ? 0 : -1; /* NOLINT(cert-env33-c) */
-}
-
-/* ---- the states ---------------------------------------------------------- */
-
-static void run(struct job *job, lua_State *L) {
-  luaL_openlibs(L);
-  luaL_requiref(L, "uvwss.core", luaopen_uvwss_core, 0);
-  lua_settop(L, 0);
-  if (luaL_dostring(L, "package.path = 'lua/?.lua;lua/?/init.lua'") != LUA_OK ||
-      luaL_loadstring(L, script) != LUA_OK) {
-    (void)snprintf(job->error, sizeof job->error, "%s", lua_tostring(L, -1));
-    return;
-  }
-  lua_pushfstring(L, "ws://127.0.0.1:%d/", plain.port);
-  lua_pushfstring(L, "wss://127.0.0.1:%d/", tls.port);
-  lua_pushfstring(L, "%s/ca.crt", directory);
-  lua_pushinteger(L, ROUNDS);
-  if (lua_pcall(L, 4, 0, 0) != LUA_OK)
-    (void)snprintf(job->error, sizeof job->error, "%s",
-                   luaL_tolstring(L, -1, NULL));
-}
-
+/* A state for each round, so that opening and closing overlap too. */
 static void *work(void *arg) {
   struct job *job = (struct job *)arg;
-  lua_State *L = luaL_newstate();
-  if (L == NULL) {
-    (void)snprintf(job->error, sizeof job->error, "no state");
-    return NULL;
+  long i;
+  for (i = 0; i < rounds && job->failed == 0; i++) {
+    lua_State *L = luaL_newstate();
+    lua_pushcfunction(L, perform);
+    lua_pushlightuserdata(L, job);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+      job->failed = 1;
+      (void)fprintf(stderr, "thread %d, round %ld: %s\n", job->number, i,
+                    luaL_tolstring(L, -1, NULL));
+    }
+    lua_close(L);
   }
-  run(job, L);
-  lua_close(L);
   return NULL;
 }
 
-static void states_do_not_share(void **state) {
-  struct job jobs[STATES];
+static void options(int argc, char **argv) {
   int i;
-  (void)state;
-  memset(jobs, 0, sizeof jobs);
-  for (i = 0; i < STATES; i++)
-    assert_int_equal(pthread_create(&jobs[i].thread, NULL, work, &jobs[i]), 0);
-  for (i = 0; i < STATES; i++)
-    assert_int_equal(pthread_join(jobs[i].thread, NULL), 0);
-  for (i = 0; i < STATES; i++)
-    assert_string_equal(jobs[i].error, "");
+  for (i = 1; i < argc; i++) {
+    if (strncmp(argv[i], "threads=", 8) == 0)
+      threads = strtol(argv[i] + 8, NULL, 10);
+    else if (strncmp(argv[i], "rounds=", 7) == 0)
+      rounds = strtol(argv[i] + 7, NULL, 10);
+  }
+  if (threads < 1 || threads > THREADS_MAX)
+    threads = THREADS_MAX;
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-    cmocka_unit_test(states_do_not_share),
-  };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+int main(int argc, char **argv) {
+  struct job jobs[THREADS_MAX];
+  int i, failed = 0;
+  options(argc, argv);
+  echo_start(&server);
+  (void)alarm(SECONDS);
+  memset(jobs, 0, sizeof jobs);
+  for (i = 0; i < threads; i++) {
+    jobs[i].number = i + 1;
+    if (pthread_create(&jobs[i].thread, NULL, work, &jobs[i]) != 0) {
+      perror("pthread_create");
+      return 1;
+    }
+  }
+  for (i = 0; i < threads; i++) {
+    (void)pthread_join(jobs[i].thread, NULL);
+    failed += jobs[i].failed;
+  }
+  (void)printf("states: %ld threads, %ld states each, %d failed\n", threads,
+               rounds, failed);
+  return failed == 0 ? 0 : 1;
 }
