@@ -7,7 +7,7 @@ local command = {}
 
 -- Nothing here takes long; what hangs shall fail.
 local function words(list)
-  return { "timeout", "120", "bin/uvwss", table.unpack(list) }
+  return { "timeout", "--foreground", "120", "bin/uvwss", table.unpack(list) }
 end
 
 ---Run `uvwss WORDS…` to its end with `input` as its standard input (a string).
