@@ -125,8 +125,8 @@ asan: ## everything under AddressSanitizer, LeakSanitizer and UBSan
 valgrind: ## unit tests, and specs tagged #valgrind, under memcheck
 	@tools/deps valgrind
 	@$(MAKE) files tests build/valgrind/bin/lua5.4
-	@$(SUITE) bin=build/valgrind/bin wrap=tools/memcheck slow=20 \
-	  -- --tags=valgrind
+	@UVWSS_STEP=997 $(SUITE) bin=build/valgrind/bin wrap=tools/memcheck \
+	  slow=20 -- --tags=valgrind
 
 .PHONY: gc
 gc: ## the specs with a full collection at every call into Lua

@@ -182,7 +182,8 @@ static void live(const struct life *life, struct tls_context *given,
 /*
 ** Fail the first allocation, the second, and so on, until a life passes
 ** without one. UVWSS_STEP=1 takes the minutes to look at each of them in all
-** lives, where a step is a prime otherwise.
+** lives, where a step is a prime otherwise (and a large one under valgrind,
+** where each life takes a second).
 */
 static void try_all(const struct life *life, bool good) {
   struct server_conf conf = {NULL, 0, false, NULL, NULL, NULL};
