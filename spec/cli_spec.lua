@@ -1,6 +1,7 @@
 local json = require "uvwss.cli.json"
 local other_json = require "dkjson"
 local command = require "spec.support.command"
+local process = require "spec.support.process"
 local text = require "uvwss.cli.text"
 
 describe("uvwss", function()
@@ -38,8 +39,8 @@ describe("uvwss", function()
   end
 
   it("runs from any directory", function()
-    local output, status = command.shell("cd / && exec \"$OLDPWD/$3\" \"$4\"",
-      { "--version" })
+    local output, status = process.run { "sh", "-c",
+      'cd / && exec "$OLDPWD/bin/uvwss" --version' }
     assert.equal(0, status.code, status.stderr)
     assert.matches("^uvwss ", output)
   end)
