@@ -1,6 +1,5 @@
 #include "ws/handshake.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "ws/ascii.h"
@@ -59,44 +58,15 @@ bool ws_handshake_header_allowed(const char *name) {
   return !ws_ascii_same(name, sizeof prefix - 1, prefix);
 }
 
-/*
-** Writing. Every step takes the error so far and does nothing after one, so
-** that a request is a plain list of steps.
-*/
-
-static void put(struct base_buf *out, int *err, const char *s) {
-  if (*err == 0)
-    *err = base_buf_append_str(out, s);
-}
-
-static void put_field(struct base_buf *out, int *err, const char *name,
-                      const char *value) {
-  put(out, err, name);
-  put(out, err, ": ");
-  put(out, err, value);
-  put(out, err, "\r\n");
-}
-
 static void put_subprotocols(struct base_buf *out, int *err,
                              const struct ws_request *r) {
   size_t i;
   for (i = 0; i < r->subprotocol_count; i++) {
-    put(out, err, i == 0 ? "Sec-WebSocket-Protocol: " : ", ");
-    put(out, err, r->subprotocols[i]);
+    ws_head_put(out, err, i == 0 ? "Sec-WebSocket-Protocol: " : ", ");
+    ws_head_put(out, err, r->subprotocols[i]);
   }
   if (i > 0)
-    put(out, err, "\r\n");
-}
-
-static void put_headers(struct base_buf *out, int *err,
-                        const struct ws_request *r) {
-  size_t i;
-  for (i = 0; i < r->header_count; i++) {
-    const struct ws_pair *h = &r->headers[i];
-    assert(ws_head_is_token(h->name, strlen(h->name)));
-    assert(ws_head_is_value(h->value, strlen(h->value)));
-    put_field(out, err, h->name, h->value);
-  }
+    ws_head_put(out, err, "\r\n");
 }
 
 int ws_handshake_request(struct base_buf *out, const struct ws_request *r) {
@@ -104,22 +74,22 @@ int ws_handshake_request(struct base_buf *out, const struct ws_request *r) {
   char authority[270];
   int err = 0;
   (void)ws_url_authority(r->url, authority, sizeof authority);
-  put(out, &err, "GET ");
-  put(out, &err, r->url->resource);
-  put(out, &err, " HTTP/1.1\r\n");
+  ws_head_put(out, &err, "GET ");
+  ws_head_put(out, &err, r->url->resource);
+  ws_head_put(out, &err, " HTTP/1.1\r\n");
   /* in the order of browsers, for servers that have seen nothing else */
-  put_field(out, &err, "Host", authority);
-  put_field(out, &err, "Connection", "Upgrade");
-  put_headers(out, &err, r);
-  put_field(out, &err, "Upgrade", "websocket");
+  ws_head_put_field(out, &err, "Host", authority);
+  ws_head_put_field(out, &err, "Connection", "Upgrade");
+  ws_head_put_fields(out, &err, r->headers, r->header_count);
+  ws_head_put_field(out, &err, "Upgrade", "websocket");
   if (r->origin != NULL)
-    put_field(out, &err, "Origin", r->origin);
-  put_field(out, &err, "Sec-WebSocket-Version", "13");
-  put_field(out, &err, "Sec-WebSocket-Key", r->key);
+    ws_head_put_field(out, &err, "Origin", r->origin);
+  ws_head_put_field(out, &err, "Sec-WebSocket-Version", "13");
+  ws_head_put_field(out, &err, "Sec-WebSocket-Key", r->key);
   if (r->extensions != NULL)
-    put_field(out, &err, "Sec-WebSocket-Extensions", r->extensions);
+    ws_head_put_field(out, &err, "Sec-WebSocket-Extensions", r->extensions);
   put_subprotocols(out, &err, r);
-  put(out, &err, "\r\n");
+  ws_head_put(out, &err, "\r\n");
   if (err != 0)
     out->len = before;
   return err;
@@ -142,40 +112,30 @@ static const char *quote(struct quote *q, const char *s) {
   return q->text;
 }
 
-/* Is the field the first of its name? */
-static bool is_first(const struct ws_head *h, size_t field) {
-  size_t i = 0;
-  while (strcmp(h->fields[i].name, h->fields[field].name) != 0)
-    i++;
-  return i == field;
-}
-
-/* One name and its values, each ended by a NUL. */
+/* One name and its values, each ended by a NUL; nothing for a later field of
+** the same name. */
 static int put_joined(struct base_buf *out, const struct ws_head *h,
                       size_t field) {
   const char *name = h->fields[field].name;
-  int err = base_buf_append(out, name, strlen(name) + 1);
-  size_t i;
-  for (i = field; err == 0 && i < h->count; i++) {
-    if (strcmp(h->fields[i].name, name) != 0)
-      continue;
-    if (i > field)
-      err = base_buf_append_str(out, ", "); /* RFC 9110, 5.3 */
-    if (err == 0)
-      err = base_buf_append_str(out, h->fields[i].value);
+  size_t before = out->len;
+  int got = base_buf_append(out, name, strlen(name) + 1);
+  if (got == 0) {
+    got = ws_head_joined(h, field, out);
+    if (got == 0)
+      out->len = before;
   }
-  return err != 0 ? err : base_buf_append(out, "", 1);
+  return got > 0 ? base_buf_append(out, "", 1) : got;
 }
 
 static void add_headers(struct base_error *e, const struct ws_head *h) {
   struct base_buf map;
   int err = 0;
   size_t i;
-  /* a NUL and ", " take the place of ":" and CRLF: it cannot get longer */
+  /* a NUL and ", " take the place of ":" and CRLF, and those of a later field
+  ** leave room for its name: it cannot get longer */
   base_buf_init(&map, h->bytes.len);
   for (i = 0; err == 0 && i < h->count; i++)
-    if (is_first(h, i))
-      err = put_joined(&map, h, i);
+    err = put_joined(&map, h, i);
   if (err == 0 && map.len > 0)
     base_error_list(e, "headers", BASE_FIELD_MAP,
                     (const char *)base_buf_data(&map), map.len);

@@ -1,5 +1,6 @@
 #include "ws/head.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -58,21 +59,21 @@ static int enter(struct ws_head *h, enum state s) {
 
 static int scan_request(struct ws_head *h, char c) {
   bool first = h->step == 0;
-  h->step = 1;
+  h->step = 1; /* neither is empty */
   if (c == ' ' && !first)
     return enter(h, h->state == METHOD ? TARGET : VERSION);
-  if (h->state == METHOD)
-    return is_tchar(c) ? 0 : BASE_ERR_HEAD_SYNTAX;
-  /* RFC 9112, 3.2.1: origin-form; the others are not for a WebSocket */
-  return (first ? c == '/' : is_target(c)) ? 0 : BASE_ERR_HEAD_SYNTAX;
+  return (h->state == METHOD ? is_tchar(c) : is_target(c))
+             ? 0 : BASE_ERR_HEAD_SYNTAX;
 }
 
 static int scan_version(struct ws_head *h, char c) {
-  if (c != version[h->step])
+  bool old = h->is_request && h->step == VERSION_SIZE - 1 && c == '0';
+  if (c != version[h->step] && !old)
     return h->step >= MAJOR_AT && ws_ascii_is_digit(c) ? BASE_ERR_HEAD_VERSION
                                                        : BASE_ERR_HEAD_SYNTAX;
   if (++h->step < VERSION_SIZE)
     return 0;
+  h->minor = old ? 0 : 1;
   return enter(h, h->is_request ? CR : STATUS);
 }
 
@@ -154,16 +155,40 @@ static char *cut_field(struct ws_field *f, char *s) {
   return next + 1; /* over the LF */
 }
 
+/*
+** Absolute-form (RFC 9112, 3.2.2): "http://h/x" becomes "h" and "/x". The
+** authority moves over the two slashes, which makes room for a NUL behind it
+** and for the "/" of an empty path.
+*/
+static void cut_absolute(struct ws_head *h, char *s) {
+  static const char *const schemes[] = {"http", "https", "ws", "wss", NULL};
+  size_t n = strcspn(s, ":"), i = 0;
+  while (schemes[i] != NULL && !ws_ascii_same(s, n, schemes[i]))
+    i++;
+  if (schemes[i] == NULL || strncmp(s + n, "://", 3) != 0)
+    return;
+  s += n + 3;
+  n = strcspn(s, "/?");
+  h->authority = (char *)memmove(s - 2, s, n);
+  s += n;
+  s[-2] = '\0';
+  if (*s != '/')
+    *--s = '/';
+  h->target = s;
+}
+
 static int finish(struct ws_head *h) {
-  char *s = (char *)h->bytes.mem + h->bytes.start;
+  char *s = (char *)h->bytes.mem + h->bytes.start, *target;
   size_t i;
   h->fields = (struct ws_field *)base_calloc(h->seen, sizeof *h->fields);
   if (h->fields == NULL)
     return BASE_ERR_MEMORY;
   if (h->is_request) {
     h->method = s;
-    h->target = s = cut(s, ' ');
+    target = s = cut(s, ' ');
     s = cut(s, ' ');
+    h->target = target;
+    cut_absolute(h, target);
   } else {
     h->reason = s += VERSION_SIZE + 5;
   }
@@ -212,19 +237,27 @@ size_t ws_head_count(const struct ws_head *h, const char *name) {
   return n;
 }
 
-static bool list_has(const char *s, const char *token) {
-  for (;;) {
-    size_t n;
-    s += strspn(s, " \t");
-    n = strcspn(s, ",");
-    while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'))
-      n--;
-    if (ws_ascii_same(s, n, token))
+bool ws_head_element(const char **list, struct ws_span *out) {
+  const char *s = *list;
+  size_t n;
+  if (s == NULL)
+    return false;
+  s += strspn(s, " \t");
+  n = strcspn(s, ",");
+  *list = s[n] == ',' ? s + n + 1 : NULL;
+  while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'))
+    n--;
+  out->at = s;
+  out->len = n;
+  return true;
+}
+
+static bool list_has(const char *list, const char *token) {
+  struct ws_span one;
+  while (ws_head_element(&list, &one))
+    if (ws_ascii_same(one.at, one.len, token))
       return true;
-    s += strcspn(s, ",");
-    if (*s++ == '\0')
-      return false;
-  }
+  return false;
 }
 
 bool ws_head_has_token(const struct ws_head *h, const char *name,
@@ -235,6 +268,49 @@ bool ws_head_has_token(const struct ws_head *h, const char *name,
         list_has(h->fields[i].value, token))
       return true;
   return false;
+}
+
+int ws_head_joined(const struct ws_head *head, size_t i,
+                   struct base_buf *out) {
+  const char *name = head->fields[i].name;
+  const char *between = strcmp(name, "cookie") == 0 ? "; " : ", ";
+  size_t before = out->len, k;
+  int err = 0;
+  for (k = 0; k < i; k++)
+    if (strcmp(head->fields[k].name, name) == 0)
+      return 0;
+  ws_head_put(out, &err, head->fields[i].value);
+  for (k = i + 1; k < head->count; k++)
+    if (strcmp(head->fields[k].name, name) == 0) {
+      ws_head_put(out, &err, between);
+      ws_head_put(out, &err, head->fields[k].value);
+    }
+  if (err == 0)
+    return 1;
+  out->len = before;
+  return err;
+}
+
+void ws_head_put(struct base_buf *out, int *err, const char *s) {
+  if (*err == 0)
+    *err = base_buf_append_str(out, s);
+}
+
+void ws_head_put_field(struct base_buf *out, int *err, const char *name,
+                       const char *value) {
+  assert(ws_head_is_token(name, strlen(name)));
+  assert(ws_head_is_value(value, strlen(value)));
+  ws_head_put(out, err, name);
+  ws_head_put(out, err, ": ");
+  ws_head_put(out, err, value);
+  ws_head_put(out, err, "\r\n");
+}
+
+void ws_head_put_fields(struct base_buf *out, int *err,
+                        const struct ws_pair *fields, size_t count) {
+  size_t i;
+  for (i = 0; i < count; i++)
+    ws_head_put_field(out, err, fields[i].name, fields[i].value);
 }
 
 bool ws_head_is_token(const char *s, size_t n) {

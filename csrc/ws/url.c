@@ -10,6 +10,10 @@
 
 enum { NAME_MAX_BYTES = 253, LABEL_MAX_BYTES = 63 }; /* RFC 1035, 2.3.4 */
 enum { AUTHORITY_BYTES = 270 };
+enum { PATH_BYTES = 107 }; /* of a local socket: what sun_path holds */
+
+/* What a URL is for decides what may stand in it. */
+enum purpose { DIAL, REDIRECT, LISTEN };
 
 static size_t find(const char *s, size_t n, const char *any) {
   size_t i;
@@ -121,27 +125,35 @@ static bool is_name(const char *s, size_t n) {
   }
 }
 
-static int parse_port(struct ws_url *out, const char *s, size_t n) {
-  uint16_t usual = out->secure ? 443 : 80;
-  unsigned v = 0;
+/* Any digits and none (RFC 3986, 3.2.3), up to what 16 bits hold. */
+static bool read_port(unsigned *v, const char *s, size_t n) {
   size_t i;
-  for (i = 0; i < n; i++) {
+  *v = 0;
+  for (i = 0; i < n && *v <= 65535; i++) {
     if (!ws_ascii_is_digit(s[i]))
-      return BASE_ERR_URL_PORT;
-    v = v * 10 + (unsigned)(s[i] - '0');
-    if (v > 65535)
-      return BASE_ERR_URL_PORT;
+      return false;
+    *v = *v * 10 + (unsigned)(s[i] - '0');
   }
-  if (n == 0) /* "ws://h:/" is fine (RFC 3986, 3.2.3) */
+  return *v <= 65535;
+}
+
+static int parse_port(struct ws_url *out, const char *s, size_t n,
+                      enum purpose purpose) {
+  uint16_t usual = out->secure ? 443 : 80;
+  unsigned v;
+  if (!read_port(&v, s, n))
+    return BASE_ERR_URL_PORT;
+  if (n == 0)
     v = usual;
-  if (v == 0)
+  if (v == 0 && purpose != LISTEN)
     return BASE_ERR_URL_PORT;
   out->port = (uint16_t)v;
   out->default_port = v == usual;
   return 0;
 }
 
-static int parse_authority(struct ws_url *out, const char *s, size_t n) {
+static int parse_authority(struct ws_url *out, const char *s, size_t n,
+                           enum purpose purpose) {
   const char *host = s;
   size_t len, used, i;
   bool ok;
@@ -156,7 +168,7 @@ static int parse_authority(struct ws_url *out, const char *s, size_t n) {
   } else {
     len = used = find(s, n, ":");
     out->is_ip = is_ipv4(host, len);
-    ok = out->is_ip || is_name(host, len);
+    ok = out->is_ip || is_name(host, len) || (len == 1 && *host == '*');
   }
   if (!ok || len >= sizeof out->host || (used < n && s[used] != ':'))
     return BASE_ERR_URL_HOST;
@@ -165,7 +177,7 @@ static int parse_authority(struct ws_url *out, const char *s, size_t n) {
   out->host[len] = '\0';
   if (used < n)
     used++;
-  return parse_port(out, s + used, n - used);
+  return parse_port(out, s + used, n - used, purpose);
 }
 
 /* pchar, "/" and "?" (RFC 3986, 3.3 and 3.4), but for "%". */
@@ -174,13 +186,17 @@ static bool is_plain(char c) {
          (c != '\0' && strchr("-._~!$&'()*+,;=:@/?", c) != NULL);
 }
 
+static bool is_escape(const char *s, size_t n) { /* RFC 3986, 2.1 */
+  return n > 2 && s[0] == '%' && ws_ascii_is_hex(s[1]) &&
+         ws_ascii_is_hex(s[2]);
+}
+
 static int check_resource(const char *s, size_t n) {
   size_t i;
   for (i = 0; i < n; i++) {
     if (s[i] == '#')
       return BASE_ERR_URL_FRAGMENT; /* RFC 6455, 3 */
-    if (s[i] == '%' && n - i > 2 && ws_ascii_is_hex(s[i + 1]) &&
-        ws_ascii_is_hex(s[i + 2]))
+    if (is_escape(s + i, n - i))
       i += 2;
     else if (!is_plain(s[i]))
       return BASE_ERR_URL_CHARACTER;
@@ -203,22 +219,83 @@ static int parse_resource(struct ws_url *out, const char *s, size_t n) {
   return 0;
 }
 
+static unsigned hex_value(char c) {
+  char l = ws_ascii_lower(c);
+  return (unsigned)(ws_ascii_is_digit(c) ? c - '0' : l - 'a' + 10);
+}
+
+/* The path of a local socket, into 'out'; 'n' is its length there. */
+static int decode_path(char out[PATH_BYTES + 1], const char *s, size_t n) {
+  size_t i, used = 0;
+  for (i = 0; i < n; i++) {
+    unsigned c = (unsigned char)s[i];
+    if (is_escape(s + i, n - i)) {
+      c = hex_value(s[i + 1]) << 4 | hex_value(s[i + 2]);
+      i += 2;
+    } else if (!is_plain(s[i]) || s[i] == '?') {
+      return s[i] == '#' ? BASE_ERR_URL_FRAGMENT : BASE_ERR_URL_CHARACTER;
+    }
+    if (c == '\0')
+      return BASE_ERR_URL_CHARACTER;
+    if (used == PATH_BYTES)
+      return BASE_ERR_URL_LENGTH;
+    out[used++] = (char)c;
+  }
+  out[used] = '\0';
+  return 0;
+}
+
+/* Host and resource are there; the port has no meaning. */
+static int stay_local(struct ws_url *out, const char *path) {
+  out->port = 0;
+  out->default_port = true;
+  out->path = base_strdup(path);
+  if (out->path != NULL)
+    return 0;
+  ws_url_deinit(out);
+  return BASE_ERR_MEMORY;
+}
+
+/* Behind "ws+unix:": an absolute path, no host, perhaps a resource. */
+static int parse_local(struct ws_url *out, const char *s, size_t n) {
+  static const char host[] = "localhost";
+  char path[PATH_BYTES + 1];
+  size_t k = find(s, n, ":");
+  int err = decode_path(path, s, k);
+  if (err != 0)
+    return err;
+  if (path[0] != '/' || path[1] == '\0')
+    return BASE_ERR_URL_HOST;
+  if (k < n && (++k == n || s[k] != '/'))
+    return BASE_ERR_URL_CHARACTER; /* the ":" is one of the path */
+  err = parse_resource(out, s + k, n - k);
+  if (err != 0)
+    return err;
+  memcpy(out->host, host, sizeof host);
+  return stay_local(out, path);
+}
+
 static bool parse_scheme(struct ws_url *out, const char *s, size_t n,
-                         bool http_too) {
+                         enum purpose purpose) {
+  bool http_too = purpose == REDIRECT;
   out->secure = ws_ascii_same(s, n, "wss") ||
                 (http_too && ws_ascii_same(s, n, "https"));
   return out->secure || ws_ascii_same(s, n, "ws") ||
          (http_too && ws_ascii_same(s, n, "http"));
 }
 
-int ws_url_parse(struct ws_url *out, const char *s, size_t n, bool http_too) {
+static int parse(struct ws_url *out, const char *s, size_t n,
+                 enum purpose purpose) {
+  bool local;
   size_t k;
   int err;
   memset(out, 0, sizeof *out);
   if (n > LIMIT_URL_BYTES)
     return BASE_ERR_URL_LENGTH;
   k = find(s, n, ":");
-  if (k == n || !parse_scheme(out, s, k, http_too))
+  /* a server has no say in which files of this machine are opened */
+  local = purpose != REDIRECT && ws_ascii_same(s, k, "ws+unix");
+  if (k == n || (!local && !parse_scheme(out, s, k, purpose)))
     return BASE_ERR_URL_SCHEME;
   s += k + 1;
   n -= k + 1;
@@ -226,9 +303,19 @@ int ws_url_parse(struct ws_url *out, const char *s, size_t n, bool http_too) {
     return BASE_ERR_URL_HOST;
   s += 2;
   n -= 2;
+  if (local)
+    return parse_local(out, s, n);
   k = find(s, n, "/?#");
-  err = parse_authority(out, s, k);
+  err = parse_authority(out, s, k, purpose);
   return err != 0 ? err : parse_resource(out, s + k, n - k);
+}
+
+int ws_url_parse(struct ws_url *out, const char *s, size_t n, bool http_too) {
+  return parse(out, s, n, http_too ? REDIRECT : DIAL);
+}
+
+int ws_url_parse_listen(struct ws_url *out, const char *s, size_t n) {
+  return parse(out, s, n, LISTEN);
 }
 
 static bool has_scheme(const char *s, size_t n) { /* RFC 3986, 3.1 */
@@ -307,6 +394,8 @@ int ws_url_resolve(struct ws_url *out, const struct ws_url *base,
   memset(out, 0, sizeof *out);
   if (n > LIMIT_URL_BYTES)
     return BASE_ERR_URL_LENGTH;
+  if (base->path != NULL && n >= 2 && s[0] == '/' && s[1] == '/')
+    return BASE_ERR_URL_HOST; /* the scheme ws+unix stays, and has no hosts */
   (void)ws_url_authority(base, authority, sizeof authority);
   if (n < 2 || s[0] != '/' || s[1] != '/')
     keep = kept(base->resource, s, n);
@@ -323,14 +412,17 @@ int ws_url_resolve(struct ws_url *out, const struct ws_url *base,
   if (n > 0)
     memcpy(url + size, s, n);
   size = tidy(url, size + n);
-  err = ws_url_parse(out, url, size, true);
+  err = parse(out, url, size, REDIRECT);
   base_free(url);
+  if (err == 0 && base->path != NULL && !has_scheme(s, n))
+    err = stay_local(out, base->path);
   return err;
 }
 
 void ws_url_deinit(struct ws_url *u) {
   base_free(u->resource);
-  u->resource = NULL;
+  base_free(u->path);
+  u->resource = u->path = NULL;
 }
 
 size_t ws_url_authority(const struct ws_url *u, char *out, size_t size) {
@@ -342,7 +434,37 @@ size_t ws_url_authority(const struct ws_url *u, char *out, size_t size) {
                           v6 ? "]" : "", port);
 }
 
+/* reg-name, but not an empty one (RFC 3986, 3.2.2). */
+static bool is_reg_name(const char *s, size_t n) {
+  size_t i;
+  for (i = 0; i < n; i++) {
+    if (is_escape(s + i, n - i))
+      i += 2;
+    else if (!is_plain(s[i]) || strchr(":@/?", s[i]) != NULL)
+      return false;
+  }
+  return n > 0;
+}
+
+bool ws_url_is_authority(const char *s, size_t n) {
+  unsigned port;
+  size_t k;
+  if (n > 0 && s[0] == '[') {
+    k = find(s, n, "]");
+    if (k == n || !is_ipv6(s + 1, k - 1))
+      return false;
+    k++;
+  } else {
+    k = find(s, n, ":");
+    if (!is_reg_name(s, k))
+      return false;
+  }
+  return k == n || (s[k] == ':' && read_port(&port, s + k + 1, n - k - 1));
+}
+
 bool ws_url_same_origin(const struct ws_url *a, const struct ws_url *b) {
+  if (a->path != NULL || b->path != NULL)
+    return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
   return a->secure == b->secure && a->port == b->port &&
          strcmp(a->host, b->host) == 0;
 }

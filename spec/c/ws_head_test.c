@@ -33,7 +33,10 @@ static long feed(struct ws_head *h, const char *s, size_t n, size_t *used) {
 static void describe(char *out, size_t size, const struct ws_head *h) {
   size_t n, i;
   if (h->is_request)
-    n = (size_t)snprintf(out, size, "%s %s", h->method, h->target);
+    n = (size_t)snprintf(out, size, "%s%s%s %s%s", h->method,
+                         h->authority != NULL ? " //" : "",
+                         h->authority != NULL ? h->authority : "", h->target,
+                         h->minor == 0 ? " 1.0" : "");
   else
     n = (size_t)snprintf(out, size, "%d [%s]", h->status, h->reason);
   for (i = 0; i < h->count; i++)
@@ -102,6 +105,34 @@ static void parses_requests(void **state) {
         "x-Y!#$%&'*+-.^_`|~9 /*");
 }
 
+static void parses_requests_of_http_1_0(void **state) {
+  (void)state;
+  takes(true, "GET /up?a HTTP/1.0\r\nA: b\r\n\r\nrest", "GET /up?a 1.0|a=b");
+}
+
+static void takes_a_whole_url_apart(void **state) {
+  static const char *const cases[][2] = { /* RFC 9112, 3.2.2 */
+    {"http://h/a?b", "GET //h /a?b"}, {"ws://h:80/", "GET //h:80 /"},
+    {"HTTPS://[::1]:4/a//b", "GET //[::1]:4 /a//b"}, {"wss://h", "GET //h /"},
+    {"http://h?a/b", "GET //h /?a/b"}, {"http://h:?", "GET //h: /?"},
+    {"http://", "GET // /"}, {"http:///a", "GET // /a"},
+    {"http://?", "GET // /?"}, {"ws://u:p@h/", "GET //u:p@h /"},
+    /* not taken apart: another form, or no URL of ours */
+    {"/http://h/a", "GET /http://h/a"}, {"//h/a", "GET //h/a"},
+    {"http:/h/a", "GET http:/h/a"}, {"http:h", "GET http:h"},
+    {"httpx://h/a", "GET httpx://h/a"}, {"htt://h/a", "GET htt://h/a"},
+    {"ftp://h/a", "GET ftp://h/a"}, {"://h/a", "GET ://h/a"},
+    {"http", "GET http"}, {"h:80", "GET h:80"}, {"*", "GET *"},
+  };
+  char s[100];
+  size_t i;
+  (void)state;
+  for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    (void)snprintf(s, sizeof s, "GET %s HTTP/1.1\r\n\r\n", cases[i][0]);
+    takes(true, s, cases[i][1]);
+  }
+}
+
 static void parses_responses(void **state) {
   (void)state;
   takes(false, OK_LINE "\r\n", "101 [Switching Protocols]");
@@ -122,12 +153,13 @@ static void refuses_malformed_first_lines(void **state) {
   static const char *const requests[] = {
     " GET / HTTP/1.1\r\n", "\r\nGET / HTTP/1.1\r\n", "GET  / HTTP/1.1\r\n",
     "GET /  HTTP/1.1\r\n", "GET / HTTP/1.1 \r\n", "GET /\r\n", "GET\r\n",
-    "GET * HTTP/1.1\r\n", "GET http://h/ HTTP/1.1\r\n", "GET h:80 HTTP/1.1\r\n",
+    "GET http://h/# HTTP/1.1\r\n", "GET # HTTP/1.1\r\n",
+    "GET h\xc3\xa9 HTTP/1.1\r\n", "GET \tHTTP/1.1\r\n",
     "GET /# HTTP/1.1\r\n", "GET /\" HTTP/1.1\r\n", "GET /\t HTTP/1.1\r\n",
     "GET /\xc3\xa9 HTTP/1.1\r\n", "GET /\x7f HTTP/1.1\r\n",
     "G(T / HTTP/1.1\r\n", "GET / http/1.1\r\n", "GET / HTTP/1.1\n",
     "GET / HTTP/1.1\r\r\n", "GET / HTTP/1,1\r\n", "GET / HTTP/.1\r\n",
-    "GET / HTTPS/1.1\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "PRI * HTTP/2.0\r\n",
+    "GET / HTTPS/1.1\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "GET / HTTP/1.0\n",
     "\x16\x03\x01\x02", "\x80",
   };
   static const char *const responses[] = {
@@ -149,7 +181,9 @@ static void refuses_malformed_first_lines(void **state) {
 
 static void refuses_other_versions(void **state) {
   (void)state;
-  run_n(true, "GET / HTTP/1.0", 14, BASE_ERR_HEAD_VERSION, NULL);
+  run_n(true, "GET / HTTP/0.9", 12, BASE_ERR_HEAD_VERSION, NULL);
+  run_n(true, "GET / HTTP/2.0", 12, BASE_ERR_HEAD_VERSION, NULL);
+  run_n(true, "PRI * HTTP/2.0", 12, BASE_ERR_HEAD_VERSION, NULL);
   run_n(true, "GET / HTTP/1.2", 14, BASE_ERR_HEAD_VERSION, NULL);
   run_n(true, "GET / HTTP/2", 12, BASE_ERR_HEAD_VERSION, NULL);
   run_n(false, "HTTP/1.0", 8, BASE_ERR_HEAD_VERSION, NULL);
@@ -192,7 +226,7 @@ static void wrong_bytes_are_known_at_once(void **state) {
   assert_int_equal(feed(&h, "\x16", 1, &used), BASE_ERR_HEAD_SYNTAX);
   ws_head_deinit(&h);
   ws_head_init(&h, true, 100);
-  assert_int_equal(feed(&h, "GET h", 5, &used), BASE_ERR_HEAD_SYNTAX);
+  assert_int_equal(feed(&h, "GET \"", 5, &used), BASE_ERR_HEAD_SYNTAX);
   assert_null(h.bytes.mem);
   ws_head_deinit(&h);
 }
@@ -271,6 +305,57 @@ static void finds_fields_and_tokens(void **state) {
   assert_false(ws_head_has_token(&h, "connection", "upgrad"));
   assert_false(ws_head_has_token(&h, "connection", "upgrade2"));
   assert_false(ws_head_has_token(&h, "c", "z"));
+  ws_head_deinit(&h);
+}
+
+static void takes_lists_apart(void **state) {
+  static const char *const cases[][2] = {
+    {"", "[]"}, {"a", "[a]"}, {" a b\t", "[a b]"}, {"a,b", "[a][b]"},
+    {"a , \t b,", "[a][b][]"}, {",,", "[][][]"}, {" , a", "[][a]"},
+  };
+  struct ws_span one;
+  char got[40];
+  size_t i;
+  (void)state;
+  for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    const char *list = cases[i][0];
+    got[0] = '\0';
+    while (ws_head_element(&list, &one))
+      (void)snprintf(got + strlen(got), sizeof got - strlen(got), "[%.*s]",
+                     (int)one.len, one.at);
+    assert_null(list);
+    assert_string_equal(got, cases[i][1]);
+  }
+}
+
+static void joins(const struct ws_head *h, size_t i, const char *want) {
+  struct base_buf out;
+  base_buf_init(&out, 600);
+  assert_int_equal(base_buf_append_str(&out, "<"), 0);
+  assert_int_equal(ws_head_joined(h, i, &out), want != NULL);
+  assert_int_equal(base_buf_append(&out, "", 1), 0);
+  assert_string_equal((const char *)base_buf_data(&out) + 1,
+                      want != NULL ? want : "");
+  base_buf_free(&out);
+}
+
+static void fields_of_one_name_are_joined_at_the_first(void **state) {
+  struct base_buf tiny;
+  struct ws_head h;
+  (void)state;
+  fill(&h, "A: 1\r\nCookie: a=b\r\nB: 2\r\na:\r\ncookie: c=d; e=f\r\n"
+           "A: 3, 4\r\nCookies: x\r\ncookies: y\r\n");
+  joins(&h, 0, "1, , 3, 4");
+  joins(&h, 1, "a=b; c=d; e=f"); /* RFC 9113, 8.2.3 */
+  joins(&h, 2, "2");
+  joins(&h, 3, NULL);
+  joins(&h, 4, NULL);
+  joins(&h, 5, NULL);
+  joins(&h, 6, "x, y");
+  base_buf_init(&tiny, 8); /* the whole has nine */
+  assert_int_equal(ws_head_joined(&h, 0, &tiny), BASE_ERR_BUFFER_FULL);
+  assert_int_equal(tiny.len, 0);
+  base_buf_free(&tiny);
   ws_head_deinit(&h);
 }
 
@@ -414,6 +499,8 @@ static void a_dribbled_head_is_not_copied_again_and_again(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(parses_requests),
+    cmocka_unit_test(parses_requests_of_http_1_0),
+    cmocka_unit_test(takes_a_whole_url_apart),
     cmocka_unit_test(parses_responses),
     cmocka_unit_test(names_become_lower_case_and_values_are_trimmed),
     cmocka_unit_test(refuses_malformed_first_lines),
@@ -425,6 +512,8 @@ int main(void) {
     cmocka_unit_test(a_head_has_its_greatest_size),
     cmocka_unit_test(a_head_has_its_greatest_number_of_fields),
     cmocka_unit_test(finds_fields_and_tokens),
+    cmocka_unit_test(takes_lists_apart),
+    cmocka_unit_test(fields_of_one_name_are_joined_at_the_first),
     cmocka_unit_test(knows_tokens_and_values),
     cmocka_unit_test(reads_retry_after_in_seconds),
     cmocka_unit_test(reads_retry_after_as_a_date),

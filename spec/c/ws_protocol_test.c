@@ -36,10 +36,14 @@ static void raw(const void *bytes, size_t n) {
   wire.n += n;
 }
 
-/* A frame as the receiver wants it masked; 'b0' is its first byte. */
+/*
+** A frame as the receiver wants it masked, with a key that no other near it
+** has; 'b0' is its first byte.
+*/
 static void put_n(unsigned b0, const void *payload, size_t n) {
   uint8_t header[WS_FRAME_HEADER_MAX];
   struct ws_frame f;
+  size_t i;
   memset(&f, 0, sizeof f);
   f.fin = (b0 & FIN) != 0;
   f.rsv1 = (b0 & 0x40) != 0;
@@ -48,7 +52,8 @@ static void put_n(unsigned b0, const void *payload, size_t n) {
   f.opcode = b0 & 0x0f;
   f.masked = wire.role == WS_SERVER;
   f.len = n;
-  memcpy(f.key, "\x37\xfa\x21\x3d", 4);
+  for (i = 0; i < sizeof f.key; i++)
+    f.key[i] = (uint8_t)((wire.n + 7) * (37 + 50 * i));
   raw(header, ws_frame_write(header, &f));
   raw(payload, n);
   if (f.masked)
@@ -304,6 +309,104 @@ static void refuses_frames_masked_in_the_wrong_direction(void **state) {
   }
 }
 
+/* RFC 6455, 5.1: the server closes, and 1002 is why. */
+static void a_server_takes_no_frame_without_a_mask(void **state) {
+  static const unsigned opcodes[] = {WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING,
+                                     WS_PONG};
+  size_t i;
+  (void)state;
+  for (i = 0; i < sizeof opcodes / sizeof opcodes[0]; i++) {
+    begin(WS_SERVER);
+    put(FIN | WS_PING, "masked");
+    wire.role = WS_CLIENT;
+    put(FIN | opcodes[i], opcodes[i] == WS_CLOSE ? "\x03\xe8" : "plain");
+    wire.role = WS_SERVER;
+    put(FIN | WS_TEXT, "ignored");
+    gives_then_error("ping masked|", BASE_ERR_MASK);
+  }
+  begin(WS_SERVER);
+  put(WS_TEXT, "masked");
+  wire.role = WS_CLIENT;
+  put(FIN | WS_CONTINUATION, "plain");
+  wire.role = WS_SERVER;
+  gives_error(BASE_ERR_MASK);
+  assert_int_equal(ws_protocol_close_code(BASE_ERR_MASK), 1002);
+}
+
+static uint32_t seed = 2463534242u;
+
+static size_t dice(size_t n) { /* xorshift */
+  seed ^= seed << 13;
+  seed ^= seed >> 17;
+  seed ^= seed << 5;
+  return seed % n;
+}
+
+/* One message in frames of any size, with other frames between them. */
+static void build_pieces(const uint8_t *text, size_t n) {
+  size_t at = 0, most = n / 500 + 1 + dice(n); /* for the wire's size */
+  while (at < n) {
+    size_t k = dice(most < n - at ? most + 1 : n - at + 1);
+    put_n((at + k == n ? FIN : 0) |
+              (wire.n == 0 ? (unsigned)WS_BINARY : (unsigned)WS_CONTINUATION),
+          text + at, k);
+    at += k;
+    if (at < n && dice(3) == 0)
+      put_n(FIN | WS_PONG, text + at, dice(n - at < 125 ? n - at : 125));
+  }
+}
+
+/* As poll gives them, unasked-for pongs apart. */
+static void reads_back(const uint8_t *text, size_t n) {
+  struct ws_protocol p;
+  struct ws_event ev;
+  size_t at = 0, most = 1 + dice(wire.n), messages = 0;
+  ws_protocol_init(&p, WS_SERVER, n);
+  while (at < wire.n) {
+    size_t k = 1 + dice(most < wire.n - at ? most : wire.n - at);
+    uint8_t *piece = (uint8_t *)malloc(k);
+    assert_non_null(piece);
+    memcpy(piece, wire.bytes + at, k);
+    ws_protocol_feed(&p, piece, k);
+    for (ws_protocol_poll(&p, &ev); ev.type != WS_EVENT_NONE;
+         ws_protocol_poll(&p, &ev)) {
+      assert_int_not_equal(ev.type, WS_EVENT_ERROR);
+      if (ev.type != WS_EVENT_MESSAGE)
+        continue;
+      messages++;
+      assert_int_equal(ev.len, n);
+      assert_memory_equal(ev.data, text, n);
+    }
+    free(piece);
+    at += k;
+  }
+  assert_int_equal(messages, 1);
+  assert_false(ws_protocol_midway(&p));
+  ws_protocol_deinit(&p);
+}
+
+static void a_server_unmasks_whatever_the_cuts(void **state) {
+  static uint8_t text[MAX_MESSAGE];
+  size_t i;
+  int run;
+  (void)state;
+  for (i = 0; i < sizeof text; i++)
+    text[i] = (uint8_t)dice(256);
+  for (run = 0; run < 300; run++) {
+    size_t n = 1 + dice(run % 3 == 0 ? sizeof text : 300);
+    begin(WS_SERVER);
+    build_pieces(text, n);
+    reads_back(text, n);
+  }
+}
+
+static void a_key_of_zeros_is_a_mask(void **state) {
+  (void)state; /* unwise of a client (RFC 6455, 5.3), but masked */
+  begin(WS_SERVER);
+  raw("\x81\x85\0\0\0\0Hello\x82\x80\0\0\0\0", 17);
+  gives("text Hello|binary ");
+}
+
 static void refuses_control_frames_too_long_or_in_pieces(void **state) {
   char longest[127];
   unsigned opcode;
@@ -343,6 +446,12 @@ static void refuses_lengths_not_in_the_shortest_form(void **state) {
   gives_error(BASE_ERR_FRAME_LENGTH);
   begin(WS_CLIENT);
   raw("\x82\x7f\x80\0\0\0\0\0\0\0", 10);
+  gives_error(BASE_ERR_FRAME_LENGTH);
+  begin(WS_SERVER);
+  raw("\x82\xfe\x00\x05keysHello", 13);
+  gives_error(BASE_ERR_FRAME_LENGTH);
+  begin(WS_SERVER);
+  raw("\x82\xff\0\0\0\0\0\0\xff\xffkeys", 14);
   gives_error(BASE_ERR_FRAME_LENGTH);
 }
 
@@ -661,6 +770,13 @@ static void knows_when_it_is_midway(void **state) {
   }
   assert_int_equal(ws_protocol_midway(&p), midway[i]);
   ws_protocol_deinit(&p);
+  ws_protocol_init(&p, WS_SERVER, MAX_MESSAGE);
+  for (i = 0; i < 6; i++) { /* up to the last byte of an empty frame's key */
+    assert_int_equal(ws_protocol_midway(&p), i > 0);
+    feed(&p, (const uint8_t *)"\x82\x80keys" + i, 1, &l);
+  }
+  assert_false(ws_protocol_midway(&p));
+  ws_protocol_deinit(&p);
 }
 
 static void knows_the_codes_of_closing(void **state) {
@@ -688,6 +804,9 @@ int main(void) {
     cmocka_unit_test(refuses_reserved_bits),
     cmocka_unit_test(refuses_reserved_opcodes),
     cmocka_unit_test(refuses_frames_masked_in_the_wrong_direction),
+    cmocka_unit_test(a_server_takes_no_frame_without_a_mask),
+    cmocka_unit_test(a_server_unmasks_whatever_the_cuts),
+    cmocka_unit_test(a_key_of_zeros_is_a_mask),
     cmocka_unit_test(refuses_control_frames_too_long_or_in_pieces),
     cmocka_unit_test(refuses_fragments_out_of_order),
     cmocka_unit_test(refuses_lengths_not_in_the_shortest_form),

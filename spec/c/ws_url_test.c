@@ -22,8 +22,10 @@ static int parse_n(struct ws_url *u, const char *s, size_t n, bool http_too) {
   memcpy(copy + 1, s, n);
   err = ws_url_parse(u, copy + 1, n, http_too);
   free(copy);
-  if (err != 0)
+  if (err != 0) {
     assert_null(u->resource);
+    assert_null(u->path);
+  }
   return err;
 }
 
@@ -42,6 +44,7 @@ static void takes(const char *s, bool secure, const char *host, unsigned port,
   assert_int_equal(u.port, port);
   assert_int_equal(u.default_port, port == (secure ? 443u : 80u));
   assert_string_equal(u.resource, resource);
+  assert_null(u.path);
   ws_url_deinit(&u);
   assert_null(u.resource);
 }
@@ -77,6 +80,110 @@ static void takes_schemes_hosts_ports_and_resources(void **state) {
         "/");
   takes("ws://1a.2b/", false, "1a.2b", 80, "/");
   takes("ws://0xfg/", false, "0xfg", 80, "/");
+  takes("ws://*", false, "*", 80, "/");
+  takes("wss://*:8443/a", true, "*", 8443, "/a");
+}
+
+static void takes_port_0_only_to_listen(void **state) {
+  static const char s[] = "wss://*:0/", http[] = "http://h/";
+  struct ws_url u;
+  (void)state;
+  refuses(s, BASE_ERR_URL_PORT);
+  assert_int_equal(parse_n(&u, s, sizeof s - 1, true), BASE_ERR_URL_PORT);
+  assert_int_equal(ws_url_parse_listen(&u, s, sizeof s - 1), 0);
+  assert_int_equal(u.port, 0);
+  assert_false(u.default_port);
+  assert_string_equal(u.host, "*");
+  ws_url_deinit(&u);
+  assert_int_equal(ws_url_parse_listen(&u, "ws://h", 6), 0);
+  assert_int_equal(u.port, 80);
+  ws_url_deinit(&u);
+  assert_int_equal(ws_url_parse_listen(&u, "ws://h:65536", 12),
+                   BASE_ERR_URL_PORT);
+  assert_int_equal(ws_url_parse_listen(&u, http, sizeof http - 1),
+                   BASE_ERR_URL_SCHEME);
+  assert_int_equal(ws_url_parse_listen(&u, "ws+unix:///a", 12), 0);
+  assert_string_equal(u.path, "/a");
+  ws_url_deinit(&u);
+}
+
+static void local(const char *s, const char *path, const char *resource) {
+  char authority[270];
+  struct ws_url u;
+  int err = parse(&u, s);
+  if (err != 0)
+    fail_msg("%s: %s", s, base_err_text(err));
+  assert_non_null(u.path);
+  assert_string_equal(u.path, path);
+  assert_string_equal(u.resource, resource);
+  assert_string_equal(u.host, "localhost");
+  assert_false(u.secure || u.is_ip);
+  assert_int_equal(ws_url_authority(&u, authority, sizeof authority), 9);
+  assert_string_equal(authority, "localhost");
+  ws_url_deinit(&u);
+  assert_null(u.path);
+  assert_null(u.resource);
+}
+
+static void takes_local_sockets(void **state) {
+  (void)state;
+  local("ws+unix:///run/x.sock", "/run/x.sock", "/");
+  local("WS+Unix:///A", "/A", "/");
+  local("ws+unix:///run/x.sock:/", "/run/x.sock", "/");
+  local("ws+unix:///run/x.sock:/a%20b?c=d:e%00", "/run/x.sock",
+        "/a%20b?c=d:e%00");
+  local("ws+unix:///a%20b%3a%3F%23%25%2F%c3%A9%01/~", "/a b:?#%/\xc3\xa9\x01/~",
+        "/");
+  local("ws+unix:///-._~!$&'()*+,;=@:/:", "/-._~!$&'()*+,;=@", "/:");
+  local("ws+unix://%2Frun", "/run", "/");
+  local("ws+unix:////run//x/", "//run//x/", "/");
+}
+
+static void refuses_malformed_local_sockets(void **state) {
+  (void)state;
+  refuses("ws+unix:", BASE_ERR_URL_HOST);
+  refuses("ws+unix:/run", BASE_ERR_URL_HOST);
+  refuses("ws+unix:run", BASE_ERR_URL_HOST);
+  refuses("ws+unix://", BASE_ERR_URL_HOST);
+  refuses("ws+unix:///", BASE_ERR_URL_HOST);
+  refuses("ws+unix:///:/a", BASE_ERR_URL_HOST);
+  refuses("ws+unix://localhost/run", BASE_ERR_URL_HOST);
+  refuses("ws+unix://h:80/run", BASE_ERR_URL_HOST);
+  refuses("ws+unix://me@/run", BASE_ERR_URL_HOST);
+  refuses("ws+unix://run", BASE_ERR_URL_HOST);
+  refuses("ws+unix:///run:", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///run:80", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///run:?a", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///run?a", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///run#a", BASE_ERR_URL_FRAGMENT);
+  refuses("ws+unix:///run:/a#b", BASE_ERR_URL_FRAGMENT);
+  refuses("ws+unix:///run:/a b", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///r n", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///r\xc3\xa9", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///r%", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///r%4", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///r%4g", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///r%00", BASE_ERR_URL_CHARACTER);
+  refuses("ws+unix:///%00run", BASE_ERR_URL_CHARACTER);
+}
+
+static void a_local_socket_has_its_longest_path(void **state) {
+  char s[400] = "ws+unix:///";
+  struct ws_url u;
+  size_t i;
+  (void)state;
+  memset(s + 11, 'a', 107);
+  assert_int_equal(parse_n(&u, s, 10 + 107, false), 0);
+  assert_int_equal(strlen(u.path), 107);
+  ws_url_deinit(&u);
+  assert_int_equal(parse_n(&u, s, 10 + 108, false), BASE_ERR_URL_LENGTH);
+  for (i = 0; i < 107; i++) /* the bytes of the path count, not of the URL */
+    memcpy(s + 11 + 3 * i, "%2e", 3);
+  assert_int_equal(parse_n(&u, s, 11 + 3 * (size_t)106, false), 0);
+  assert_int_equal(strlen(u.path), 107);
+  ws_url_deinit(&u);
+  assert_int_equal(parse_n(&u, s, 11 + 3 * (size_t)107, false),
+                   BASE_ERR_URL_LENGTH);
 }
 
 static void knows_addresses_from_names(void **state) {
@@ -120,7 +227,10 @@ static void refuses_other_schemes(void **state) {
   refuses("wsss://h/", BASE_ERR_URL_SCHEME);
   refuses("w://h/", BASE_ERR_URL_SCHEME);
   refuses(" ws://h/", BASE_ERR_URL_SCHEME);
-  refuses("ws+unix:///s", BASE_ERR_URL_SCHEME);
+  refuses("wss+unix:///s", BASE_ERR_URL_SCHEME);
+  refuses("http+unix:///s", BASE_ERR_URL_SCHEME);
+  refuses("ws+unix", BASE_ERR_URL_SCHEME);
+  refuses("unix:///s", BASE_ERR_URL_SCHEME);
   refuses("ws", BASE_ERR_URL_SCHEME);
   refuses("ws:", BASE_ERR_URL_HOST);
   refuses("ws:h", BASE_ERR_URL_HOST);
@@ -136,12 +246,15 @@ static void takes_http_only_when_told(void **state) {
   assert_int_equal(parse_n(&u, "http://h/", 9, true), 0);
   assert_true(!u.secure && u.port == 80);
   ws_url_deinit(&u);
+  assert_int_equal(parse_n(&u, "ws+unix:///run", 14, true),
+                   BASE_ERR_URL_SCHEME); /* not for a server to say */
 }
 
 static void refuses_malformed_hosts(void **state) {
   static const char *const hosts[] = {
     "", ".", "..", "a..b", ".a", "a..", "-a", "a-", "a.-b", "a.b-.c", "a b",
     "a%41", "m\xc3\xbcnster", "a\tb", "a\"b", "a*b", "a\\b", "a,b",
+    "**", "*.", "*.a",
     /* numbers that are no address as written */
     "1.2.3", "127.1", "1", "2130706433", "0x7f.1", "0x7f000001", "1.2.3.0x4",
     "0x", "a.0x", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.04", "1.2.3.4.",
@@ -243,14 +356,18 @@ static void refuses_a_url_that_is_too_long(void **state) {
 
 /* Every beginning of a good URL is judged without reading beyond it. */
 static void every_beginning_is_safe_to_parse(void **state) {
-  static const char s[] = "wss://[2001:db8::1.2.3.4]:8443/a%20b?c=%64";
+  static const char *const urls[] = {
+    "wss://[2001:db8::1.2.3.4]:8443/a%20b?c=%64",
+    "ws+unix:///run/%41b.sock:/a%20b?c=%64",
+  };
   struct ws_url u;
-  size_t n;
+  size_t i, n;
   (void)state;
-  for (n = 0; n < sizeof s; n++) {
-    (void)parse_n(&u, s, n, false);
-    ws_url_deinit(&u);
-  }
+  for (i = 0; i < sizeof urls / sizeof urls[0]; i++)
+    for (n = 0; n <= strlen(urls[i]); n++) {
+      (void)parse_n(&u, urls[i], n, false);
+      ws_url_deinit(&u);
+    }
 }
 
 static void resolves(const char *base, const char *ref, const char *want) {
@@ -334,6 +451,63 @@ static void refuses_references_to_elsewhere(void **state) {
   ws_url_deinit(&b);
 }
 
+static void a_reference_never_opens_another_local_socket(void **state) {
+  static const char from[] = "ws+unix:///run/a%20b:/c/d?e";
+  static const char *const stays[][2] = {
+    {"x", "/c/x"}, {"/x", "/x"}, {"../../x?y", "/x?y"}, {"?z", "/c/d?z"},
+    {"", "/c/d?e"},
+  };
+  struct ws_url b, u;
+  size_t i;
+  (void)state;
+  assert_int_equal(parse(&b, from), 0);
+  for (i = 0; i < sizeof stays / sizeof stays[0]; i++) {
+    assert_int_equal(
+        ws_url_resolve(&u, &b, stays[i][0], strlen(stays[i][0])), 0);
+    assert_string_equal(u.path, "/run/a b");
+    assert_string_equal(u.resource, stays[i][1]);
+    assert_true(u.port == b.port && u.default_port);
+    assert_true(ws_url_same_origin(&b, &u));
+    ws_url_deinit(&u);
+  }
+  assert_int_equal(ws_url_resolve(&u, &b, "ws://h/x", 8), 0);
+  assert_null(u.path);
+  assert_string_equal(u.host, "h");
+  assert_false(ws_url_same_origin(&b, &u));
+  ws_url_deinit(&u);
+  assert_int_equal(ws_url_resolve(&u, &b, "//h/x", 5), BASE_ERR_URL_HOST);
+  assert_int_equal(ws_url_resolve(&u, &b, "///run/c", 8), BASE_ERR_URL_HOST);
+  assert_int_equal(ws_url_resolve(&u, &b, from, strlen(from)),
+                   BASE_ERR_URL_SCHEME);
+  ws_url_deinit(&b);
+  assert_int_equal(parse(&b, "ws://h/"), 0);
+  assert_int_equal(ws_url_resolve(&u, &b, from, strlen(from)),
+                   BASE_ERR_URL_SCHEME);
+  ws_url_deinit(&b);
+}
+
+static void knows_what_a_host_header_may_be(void **state) {
+  static const char *const good[] = {
+    "h", "h:80", "h:", "a.b.", "my_host", "1.2.3.4:65535", "[::1]", "[::1]:8",
+    "%2Frun%2Fx", "a-", "-._~!$&'()*+,;=", "H:0", "1.2.3", "x:00080",
+  };
+  static const char *const bad[] = {
+    "", ":", ":80", "h:65536", "h:8a", "h:80:80", "h:-1", "a b", "a/b", "a?b",
+    "a#b", "a@b", "@h", "a%2", "a%zz", "a%", "m\xc3\xbcnster", "a\"b", "a\\b",
+    "<h>", "[::1", "[]", "::1", "[::1]8", "[::1]::", "[g::]", "[::1]]", "]",
+    "[", "h:80 ", "a\tb", "a^b", "a|b", "{a}", "http://h", "h, i",
+    "h:4294967296",
+  };
+  size_t i;
+  (void)state;
+  for (i = 0; i < sizeof good / sizeof good[0]; i++)
+    if (!ws_url_is_authority(good[i], strlen(good[i])))
+      fail_msg("%s", good[i]);
+  for (i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    if (ws_url_is_authority(bad[i], strlen(bad[i])))
+      fail_msg("%s", bad[i]);
+}
+
 static void authority(const char *url, const char *want) {
   char out[270];
   struct ws_url u;
@@ -372,52 +546,81 @@ static void compares_origins(void **state) {
   assert_false(same("ws://h:443/", "wss://h/"));
   assert_false(same("ws://h/", "ws://h:81/"));
   assert_false(same("ws://h/", "ws://i/"));
+  assert_true(same("ws+unix:///a", "ws+unix:///%61:/b"));
+  assert_false(same("ws+unix:///a", "ws+unix:///b"));
+  assert_false(same("ws+unix:///a", "ws://localhost/"));
+  assert_false(same("ws://localhost/", "ws+unix:///a"));
 }
 
 static int allowed; /* allocations until they fail */
+static int live;
 
 static void *failing(void *p, size_t size) {
   if (size == 0) {
+    live -= p != NULL;
     free(p);
     return NULL;
   }
-  return allowed-- > 0 ? realloc(p, size) : NULL;
+  if (allowed-- <= 0)
+    return NULL;
+  live += p == NULL;
+  return realloc(p, size);
 }
 
+/* However few allocations there are: an error, or all of it, and no leak. */
 static void survives_a_want_of_memory(void **state) {
+  static const char *const bases[] = {"ws://h/a", "ws+unix:///a:/b"};
   base_realloc_fn *before = base_mem_realloc_hook;
   struct ws_url b, u;
-  int n, err = BASE_ERR_MEMORY;
+  int i, n, err;
   (void)state;
-  assert_int_equal(parse(&b, "ws://h/a"), 0);
-  base_mem_realloc_hook = failing;
-  for (n = 0; err != 0 && n < 10; n++) {
-    allowed = n;
-    err = ws_url_resolve(&u, &b, "x", 1);
-    if (err != 0)
-      assert_int_equal(err, BASE_ERR_MEMORY);
+  for (i = 0; i < 2; i++) {
+    base_mem_realloc_hook = failing;
+    for (n = 0, err = BASE_ERR_MEMORY; err != 0 && n < 10; n++) {
+      allowed = n;
+      err = parse(&b, bases[i]);
+      if (err != 0)
+        assert_int_equal(err, BASE_ERR_MEMORY);
+    }
+    assert_int_equal(n, 2 + i); /* resource; path */
+    for (n = 0, err = BASE_ERR_MEMORY; err != 0 && n < 10; n++) {
+      allowed = n;
+      err = ws_url_resolve(&u, &b, "x", 1);
+      if (err != 0) {
+        assert_int_equal(err, BASE_ERR_MEMORY);
+        assert_null(u.resource);
+        assert_null(u.path);
+      }
+    }
+    assert_int_equal(n, 3 + i); /* the whole, and the same */
+    ws_url_deinit(&u);
+    ws_url_deinit(&b);
+    assert_int_equal(live, 0);
+    base_mem_realloc_hook = before;
   }
-  base_mem_realloc_hook = before;
-  assert_int_equal(n, 3); /* failed with none and with one */
-  ws_url_deinit(&u);
-  ws_url_deinit(&b);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(takes_schemes_hosts_ports_and_resources),
+    cmocka_unit_test(takes_port_0_only_to_listen),
     cmocka_unit_test(knows_addresses_from_names),
     cmocka_unit_test(refuses_other_schemes),
     cmocka_unit_test(takes_http_only_when_told),
     cmocka_unit_test(refuses_malformed_hosts),
     cmocka_unit_test(names_have_their_greatest_length),
     cmocka_unit_test(refuses_malformed_ports),
+    cmocka_unit_test(takes_local_sockets),
+    cmocka_unit_test(refuses_malformed_local_sockets),
+    cmocka_unit_test(a_local_socket_has_its_longest_path),
     cmocka_unit_test(refuses_user_names_and_fragments),
     cmocka_unit_test(refuses_characters_that_need_escaping),
     cmocka_unit_test(refuses_a_url_that_is_too_long),
     cmocka_unit_test(every_beginning_is_safe_to_parse),
     cmocka_unit_test(resolves_references_as_the_rfc_shows),
     cmocka_unit_test(refuses_references_to_elsewhere),
+    cmocka_unit_test(a_reference_never_opens_another_local_socket),
+    cmocka_unit_test(knows_what_a_host_header_may_be),
     cmocka_unit_test(writes_what_a_host_header_needs),
     cmocka_unit_test(compares_origins),
     cmocka_unit_test(survives_a_want_of_memory),
