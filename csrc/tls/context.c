@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+/* ---- defaults ----------------------------------------------------------- */
+
 void tls_options_init(struct tls_options *o) {
   static const char *const alpn[] = {"http/1.1"}; /* RFC 7301, 6 */
   memset(o, 0, sizeof *o);
@@ -19,6 +21,13 @@ void tls_options_init(struct tls_options *o) {
   o->session = true;
   o->max_depth = LIMIT_CHAIN_DEPTH;
   o->strict = true;
+}
+
+void tls_options_init_server(struct tls_options *o) {
+  tls_options_init(o);
+  o->session = false;
+  o->server = true;
+  o->tickets = true;
 }
 
 /* ---- a copy of the options ---------------------------------------------- */
@@ -56,10 +65,51 @@ static bool copy_list(struct tls_list *to, const struct tls_list *from) {
   return true;
 }
 
-static bool copy_string(const char **s) {
-  if (*s != NULL)
-    *s = base_strdup(*s);
-  return *s != NULL;
+/* Every one of them, even without memory, so that all can be freed again. */
+static bool copy_strings(const char **const *strings, size_t n) {
+  bool ok = true;
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (*strings[i] != NULL) {
+      *strings[i] = base_strdup(*strings[i]);
+      ok = ok && *strings[i] != NULL;
+    }
+  return ok;
+}
+
+static void free_identities(const struct tls_identity *all, size_t count) {
+  size_t i;
+  for (i = 0; all != NULL && i < count; i++) {
+    wipe(all[i].name);
+    wipe(all[i].cert);
+    wipe(all[i].key);
+    wipe(all[i].password);
+  }
+  base_free((struct tls_identity *)all); /* a copy made here */
+}
+
+static bool copy_identities(struct tls_options *to,
+                            const struct tls_options *from) {
+  struct tls_identity *all;
+  bool ok = true;
+  size_t i;
+  to->sni = NULL;
+  if (from->sni_count == 0)
+    return true;
+  all = (struct tls_identity *)base_calloc(from->sni_count, sizeof *all);
+  if (all == NULL)
+    return false;
+  for (i = 0; i < from->sni_count; i++) {
+    const char **strings[4];
+    all[i] = from->sni[i];
+    strings[0] = &all[i].name;
+    strings[1] = &all[i].cert;
+    strings[2] = &all[i].key;
+    strings[3] = &all[i].password;
+    ok = copy_strings(strings, sizeof strings / sizeof strings[0]) && ok;
+  }
+  to->sni = all;
+  return ok;
 }
 
 static void free_options(struct tls_options *o) {
@@ -71,6 +121,9 @@ static void free_options(struct tls_options *o) {
   wipe(o->ciphersuites);
   wipe(o->groups);
   wipe(o->keylog);
+  wipe(o->ocsp);
+  free_identities(o->sni, o->sni_count);
+  free_list(&o->client_ca);
   free_list(&o->ca);
   free_list(&o->pins);
   free_list(&o->alpn);
@@ -78,9 +131,8 @@ static void free_options(struct tls_options *o) {
 
 static bool copy_options(struct tls_options *to,
                          const struct tls_options *from) {
-  const char **strings[8];
-  bool ok, had;
-  size_t i;
+  const char **strings[9];
+  bool ok;
   *to = *from;
   strings[0] = &to->cert;
   strings[1] = &to->key;
@@ -90,14 +142,13 @@ static bool copy_options(struct tls_options *to,
   strings[5] = &to->ciphersuites;
   strings[6] = &to->groups;
   strings[7] = &to->keylog;
+  strings[8] = &to->ocsp;
   ok = copy_list(&to->ca, &from->ca); /* all of them, so that all can be */
   ok = copy_list(&to->pins, &from->pins) && ok; /* freed again */
   ok = copy_list(&to->alpn, &from->alpn) && ok;
-  for (i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-    had = *strings[i] != NULL;
-    ok = (copy_string(strings[i]) || !had) && ok;
-  }
-  return ok;
+  ok = copy_list(&to->client_ca, &from->client_ca) && ok;
+  ok = copy_identities(to, from) && ok;
+  return copy_strings(strings, sizeof strings / sizeof strings[0]) && ok;
 }
 
 /* ---- contexts ----------------------------------------------------------- */
@@ -110,7 +161,10 @@ struct base_error *tls_context_new(struct tls_context **out,
   if (c == NULL)
     return base_error_from(BASE_ERR_MEMORY);
   c->refs = 1;
-  if (!copy_options(&c->options, o))
+  if (o->server && o->tickets)
+    c->keys = tls_keys_new();
+  if (!copy_options(&c->options, o) ||
+      (o->server && o->tickets && c->keys == NULL))
     err = base_error_from(BASE_ERR_MEMORY);
   else
     err = tls_material_new(&c->material, &c->options);
@@ -131,6 +185,7 @@ void tls_context_unref(struct tls_context *c) {
     return;
   tls_material_unref(c->material);
   free_options(&c->options);
+  tls_keys_free(c->keys);
   base_free(c);
 }
 
@@ -147,6 +202,10 @@ struct base_error *tls_context_reload(struct tls_context *c) {
 
 bool tls_context_insecure(const struct tls_context *c) {
   return c->options.insecure;
+}
+
+bool tls_context_is_server(const struct tls_context *c) {
+  return c->options.server;
 }
 
 /* ---- what else the floors above want of OpenSSL -------------------------- */

@@ -23,6 +23,14 @@ struct tls_list {
   size_t count;
 };
 
+enum tls_verify_client { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST,
+                         TLS_CLIENT_REQUIRE };
+
+struct tls_identity {
+  const char *name; /* of the host, as SNI has it; or a wildcard label first */
+  const char *cert, *key, *password;
+};
+
 /* docs/reference.md, "TLS options", says what each means. */
 struct tls_options {
   struct tls_list ca; /* each a file, a folder, or PEM text */
@@ -38,14 +46,28 @@ struct tls_options {
   unsigned max_depth; /* intermediates */
   bool strict;        /* X.509 strict checks */
   bool insecure;      /* verify nothing */
+
+  /* The server's. What is above holds for both but for server_name, pins,
+  ** insecure and 'ca', which is 'client_ca' here. */
+  bool server;
+  struct tls_list client_ca; /* each a file, a folder, or PEM text */
+  enum tls_verify_client verify_client;
+  const struct tls_identity *sni; /* by name: "a.example", "*.b.example" */
+  size_t sni_count;
+  const char *ocsp;   /* file (DER) with the answer to staple */
+  bool tickets;       /* resumption, with keys that change */
 };
 
-void tls_options_init(struct tls_options *o); /* the defaults */
+void tls_options_init(struct tls_options *o); /* the client's defaults */
+void tls_options_init_server(struct tls_options *o);
 
 /*
 ** NULL and a context with one reference, or the error, which the caller owns:
 ** kind io (errno's name, path) for a file, kind tls or certificate for
-** what is in it.
+** what is in it. A server needs a certificate (no_certificate), someone to
+** trust where clients are verified (no_client_ca), names that can be told
+** apart in 'sni' (bad_name), and an answer worth stapling in 'ocsp'
+** (bad_ocsp).
 */
 struct base_error *tls_context_new(struct tls_context **out,
                                    const struct tls_options *o);
@@ -54,11 +76,13 @@ void tls_context_unref(struct tls_context *c); /* NULL is fine */
 
 /*
 ** Read all files again. On failure the old ones stay and the error is
-** returned. Sessions that exist keep what they began with.
+** returned. Sessions that exist keep what they began with. A server's tickets
+** stay good, but for clients whose certificate no longer is.
 */
 struct base_error *tls_context_reload(struct tls_context *c);
 
 bool tls_context_insecure(const struct tls_context *c);
+bool tls_context_is_server(const struct tls_context *c);
 
 /* Bytes from OpenSSL's CSPRNG. False when it fails. */
 bool tls_random(uint8_t *out, size_t n);

@@ -5,6 +5,7 @@
 #define TLS_CONTEXT_IMPL_H
 
 #include "tls/context.h"
+#include "tls/keys.h"
 #include "tls/material.h"
 
 struct tls_context {
@@ -12,6 +13,7 @@ struct tls_context {
   struct tls_options options;    /* a copy of its own, to load again */
   struct tls_material *material; /* counted; never NULL */
   unsigned long generation;      /* of 'material' */
+  struct tls_keys *keys;         /* of a server's tickets, or NULL; owned */
 };
 
 #endif

@@ -30,6 +30,7 @@ static const struct {
   {EACCES, "EACCES", "permission denied"},
   {EPERM, "EPERM", "not permitted"},
   {EISDIR, "EISDIR", "it is a folder"},
+  {EEXIST, "EEXIST", "it is there already"},
   {ENOTDIR, "ENOTDIR", "a part of its path is not a folder"},
   {ELOOP, "ELOOP", "too many symbolic links"},
   {ENAMETOOLONG, "ENAMETOOLONG", "its name is too long"},

@@ -21,6 +21,22 @@ struct base_error *tls_file_read(const char *path, char **data, size_t *size);
 void tls_file_free(char *data, size_t size); /* NULL is fine */
 
 bool tls_file_is_folder(const char *path);
+bool tls_file_is_there(const char *path); /* whatever it is; a link too */
+struct base_error *tls_file_make_folder(const char *path); /* or it is one */
+
+/*
+** Write a file whole or not at all: stage writes it to 'part', a name beside
+** its own (readable for its owner only if 'secret'), commit puts it into its
+** place, unstage removes it instead. A file that is there already is an error
+** of code EEXIST unless commit is told to replace it; what is at 'part' goes.
+** NULL or the error; after a failure of commit it is still staged.
+*/
+struct base_error *tls_file_stage(const char *part, const void *data, size_t n,
+                                  bool secret);
+struct base_error *tls_file_commit(const char *part, const char *path,
+                                   bool replace);
+void tls_file_unstage(const char *part);
+struct base_error *tls_file_exists(const char *path); /* that error */
 
 /*
 ** Call 'visit' with the path of every regular file in a folder, whatever it

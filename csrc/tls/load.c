@@ -116,6 +116,7 @@ static struct base_error *certs_of(const struct source *s,
 
 struct folder {
   X509_STORE *store;
+  const char *option;
   int found; /* certificates */
 };
 
@@ -135,7 +136,7 @@ static struct base_error *trust_text(X509_STORE *store,
 static struct base_error *trust_entry(void *ctx, const char *path) {
   struct folder *f = (struct folder *)ctx;
   struct source s;
-  struct base_error *err = source_open(&s, path, "ca");
+  struct base_error *err = source_open(&s, path, f->option);
   if (err != NULL)
     return err;
   if (strstr(s.text, "CERTIFICATE-----") != NULL) {
@@ -146,12 +147,14 @@ static struct base_error *trust_entry(void *ctx, const char *path) {
   return err;
 }
 
-static struct base_error *trust_item(X509_STORE *store, const char *item) {
+static struct base_error *trust_item(X509_STORE *store, const char *item,
+                                     const char *option) {
   struct source s;
   struct base_error *err;
   if (strstr(item, mark) == NULL && tls_file_is_folder(item)) {
-    struct folder f = {NULL, 0};
+    struct folder f = {NULL, NULL, 0};
     f.store = store;
+    f.option = option;
     err = tls_file_each(item, trust_entry, &f);
     if (err == NULL && f.found == 0)
       err = base_error_new(BASE_KIND_TLS, "no_certificate",
@@ -160,7 +163,7 @@ static struct base_error *trust_item(X509_STORE *store, const char *item) {
                            item);
     return err;
   }
-  err = source_open(&s, item, "ca");
+  err = source_open(&s, item, option);
   if (err == NULL)
     err = trust_text(store, &s);
   source_close(&s);
@@ -168,11 +171,12 @@ static struct base_error *trust_item(X509_STORE *store, const char *item) {
 }
 
 struct base_error *tls_load_trust(X509_STORE *store,
-                                  const struct tls_list *items) {
+                                  const struct tls_list *items,
+                                  const char *option) {
   struct base_error *err = NULL;
   size_t i;
   for (i = 0; err == NULL && i < items->count; i++)
-    err = trust_item(store, items->items[i]);
+    err = trust_item(store, items->items[i], option);
   return err;
 }
 

@@ -12,11 +12,12 @@
 
 /*
 ** Add every certificate of every item (a file, a folder, or PEM text) to the
-** trust anchors. NULL or the error: an item without a certificate is one, of
-** kind tls and code no_certificate.
+** trust anchors; 'option' is what sentences call them. NULL or the error: an
+** item without a certificate is one, of kind tls and code no_certificate.
 */
 struct base_error *tls_load_trust(X509_STORE *store,
-                                  const struct tls_list *items);
+                                  const struct tls_list *items,
+                                  const char *option);
 
 /*
 ** Our own certificate, with the rest of its chain behind it, and its key;

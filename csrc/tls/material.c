@@ -11,6 +11,7 @@
 #include "tls/file.h"
 #include "tls/load.h"
 #include "tls/reason.h"
+#include "tls/server.h"
 #include "tls/session_impl.h"
 
 /*
@@ -25,7 +26,10 @@
 /* TLS 1.0 and 1.1 have no AEAD; who asks for them gets what they have. */
 #define OLD_CIPHERS \
   ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:" \
-  "ECDHE-RSA-AES256-SHA:AES128-SHA:AES256-SHA"
+  "ECDHE-RSA-AES256-SHA"
+
+/* Some old servers have no forward secrecy; a server of ours always has. */
+#define OLDEST_CIPHERS ":AES128-SHA:AES256-SHA"
 
 #define TLS13_CIPHERS \
   "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
@@ -82,8 +86,9 @@ static struct base_error *set_ciphers(SSL_CTX *ssl,
                                       const struct tls_options *o) {
   bool old = o->min_version != TLS_V_DEFAULT && o->min_version < TLS_V_1_2;
   const char *list = o->ciphers != NULL ? o->ciphers
-                     : old              ? AEAD_CIPHERS OLD_CIPHERS
-                                        : AEAD_CIPHERS;
+                     : !old             ? AEAD_CIPHERS
+                     : o->server ? AEAD_CIPHERS OLD_CIPHERS
+                                 : AEAD_CIPHERS OLD_CIPHERS OLDEST_CIPHERS;
   const char *suites =
     o->ciphersuites != NULL ? o->ciphersuites : TLS13_CIPHERS;
   const char *groups = o->groups != NULL ? o->groups : GROUPS;
@@ -126,7 +131,8 @@ static struct base_error *set_alpn(struct tls_material *m,
     memcpy(m->alpn + m->alpn_size + 1, names->items[i], n);
     m->alpn_size += n + 1;
   }
-  if (SSL_CTX_set_alpn_protos(m->ssl, m->alpn, (unsigned)size) != 0)
+  if (!m->server &&
+      SSL_CTX_set_alpn_protos(m->ssl, m->alpn, (unsigned)size) != 0)
     return tls_reason_config("cannot set 'alpn'");
   return NULL;
 }
@@ -147,14 +153,17 @@ static int count_roots(X509_STORE *store) {
 static void describe_trust(struct tls_rules *r, const struct tls_options *o,
                            int n) {
   const char *s = n == 1 ? "" : "s";
-  size_t size = sizeof r->trusted;
-  if (o->insecure)
+  const char *option = o->server ? "client_ca" : "ca";
+  size_t size = sizeof r->trusted, given;
+  given = o->server ? o->client_ca.count : o->ca.count;
+  if (r->insecure)
     (void)snprintf(r->trusted, size, "everything");
-  else if (o->ca.count > 0 && !o->system_ca)
-    (void)snprintf(r->trusted, size, "%d root%s of the 'ca' option", n, s);
-  else if (o->ca.count > 0)
-    (void)snprintf(r->trusted, size, "the system store and 'ca', %d root%s", n,
-                   s);
+  else if (given > 0 && !o->system_ca)
+    (void)snprintf(r->trusted, size, "%d root%s of the '%s' option", n, s,
+                   option);
+  else if (given > 0)
+    (void)snprintf(r->trusted, size, "the system store and '%s', %d root%s",
+                   option, n, s);
   else if (n > 0)
     (void)snprintf(r->trusted, size, "the system store, %d root%s", n, s);
   else
@@ -163,13 +172,14 @@ static void describe_trust(struct tls_rules *r, const struct tls_options *o,
 
 static struct base_error *set_trust(struct tls_material *m,
                                     const struct tls_options *o) {
-  bool system = o->ca.count == 0 || o->system_ca;
+  bool system = (o->ca.count == 0 && !m->server) || o->system_ca;
   X509_STORE *store = SSL_CTX_get_cert_store(m->ssl);
-  struct base_error *err;
-  if (system && !o->insecure &&
+  struct base_error *err = NULL;
+  if (system && !m->rules.insecure &&
       SSL_CTX_set_default_verify_paths(m->ssl) != 1)
     return tls_reason_config("cannot load the system's store");
-  err = tls_load_trust(store, &o->ca); /* insecure: wrong ones are told */
+  if (!m->server) /* insecure: wrong ones are told */
+    err = tls_load_trust(store, &o->ca, "ca");
   describe_trust(&m->rules, o, count_roots(store));
   return err;
 }
@@ -207,7 +217,7 @@ static void set_modes(struct tls_material *m) {
   SSL_CTX_clear_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_read_ahead(ssl, 0);
-  if (m->tickets) {
+  if (m->tickets) { /* the client's; a server decides anew */
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT |
                                           SSL_SESS_CACHE_NO_INTERNAL);
   } else {
@@ -227,6 +237,10 @@ static struct base_error *set_name(struct tls_material *m, const char *name) {
 
 static struct base_error *set_identity(SSL_CTX *ssl,
                                        const struct tls_options *o) {
+  if (o->server && o->cert == NULL)
+    return base_error_new(BASE_KIND_TLS, "no_certificate",
+                          "a server of TLS needs a certificate: the option "
+                          "'cert', and its private key, 'key'");
   if (o->cert != NULL)
     return tls_load_identity(ssl, o->cert, o->key, o->password);
   if (o->key != NULL)
@@ -238,15 +252,17 @@ static struct base_error *set_identity(SSL_CTX *ssl,
 static struct base_error *fill(struct tls_material *m,
                                const struct tls_options *o) {
   struct base_error *err;
-  m->rules.insecure = o->insecure;
+  m->server = o->server;
+  m->rules.client = o->server; /* whom a server verifies */
+  m->rules.insecure = o->insecure && !o->server;
   m->rules.strict = o->strict;
   m->rules.max_depth = o->max_depth;
-  m->tickets = o->session;
-  if ((err = tls_pins_init(&m->rules.pins, &o->pins)) != NULL ||
-      (err = set_name(m, o->server_name)) != NULL)
+  m->tickets = o->server ? o->tickets : o->session;
+  if (!o->server && ((err = tls_pins_init(&m->rules.pins, &o->pins)) != NULL ||
+                     (err = set_name(m, o->server_name)) != NULL))
     return err;
   m->wire = tls_bio_method_new();
-  m->ssl = SSL_CTX_new(TLS_client_method());
+  m->ssl = SSL_CTX_new(o->server ? TLS_server_method() : TLS_client_method());
   if (m->wire == NULL || m->ssl == NULL)
     return tls_reason_config("cannot make a configuration");
   set_modes(m);
@@ -254,8 +270,9 @@ static struct base_error *fill(struct tls_material *m,
   if ((err = set_versions(m, o->min_version, o->max_version)) != NULL ||
       (err = set_ciphers(m->ssl, o)) != NULL ||
       (err = set_alpn(m, &o->alpn)) != NULL ||
-      (err = set_trust(m, o)) != NULL ||
-      (err = set_identity(m->ssl, o)) != NULL)
+      (err = set_identity(m->ssl, o)) != NULL ||
+      (o->server && (err = tls_server_fill(m, o)) != NULL) ||
+      (err = set_trust(m, o)) != NULL)
     return err;
   return set_keylog(m, o->keylog);
 }
@@ -290,10 +307,13 @@ void tls_material_unref(struct tls_material *m) {
   SSL_CTX_free(m->ssl);
   BIO_meth_free(m->wire);
   tls_pins_deinit(&m->rules.pins);
+  tls_owns_deinit(&m->owns);
+  tls_staple_deinit(&m->staple);
   if (m->name != NULL)
     tls_name_deinit(m->name);
   base_free(m->name);
   base_free(m->alpn);
   tls_file_log_close(m->keylog);
   base_free(m);
+  ERR_clear_error(); /* even to free, OpenSSL may want memory */
 }

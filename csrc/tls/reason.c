@@ -49,11 +49,13 @@ static const struct {
   {120, "no_application_protocol"},
 };
 
-/* What OpenSSL says in three words and people ask about. */
-static const struct {
+struct words {
   int reason;
   const char *text; /* %s: the versions allowed here */
-} sentences[] = {
+};
+
+/* What OpenSSL says in three words and people ask about. */
+static const struct words sentences[] = {
   {SSL_R_WRONG_VERSION_NUMBER,
    "the peer does not speak TLS on this port (wrong version number)"},
   {SSL_R_UNSUPPORTED_PROTOCOL,
@@ -80,6 +82,38 @@ static const struct {
    "the peer does not serve that name: alert unrecognized_name"},
   {SSL_R_NO_PROTOCOLS_AVAILABLE,
    "no version of TLS is left to offer (allowed: %s)"},
+  {SSL_R_PACKET_LENGTH_TOO_LONG,
+   "the peer sent a record larger than TLS allows (packet length too long)"},
+  {SSL_R_ENCRYPTED_LENGTH_TOO_LONG,
+   "the peer sent a record larger than TLS allows (encrypted length too "
+   "long)"},
+  {SSL_R_DATA_LENGTH_TOO_LONG,
+   "the peer sent a record larger than TLS allows (data length too long)"},
+  {SSL_R_EXCESSIVE_MESSAGE_SIZE,
+   "the peer's message of the handshake is larger than allowed (excessive "
+   "message size)"},
+};
+
+/* The same where the peer is a client. */
+static const struct words of_clients[] = {
+  {SSL_R_HTTP_REQUEST,
+   "the client speaks plain HTTP, and this is a port of TLS (http request)"},
+  {SSL_R_HTTPS_PROXY_REQUEST,
+   "the client takes this port of TLS for an HTTP proxy (https proxy "
+   "request)"},
+  {SSL_R_WRONG_VERSION_NUMBER,
+   "the client does not speak TLS (wrong version number)"},
+  {SSL_R_UNKNOWN_PROTOCOL, /* SSL 2.0 and nothing newer */
+   "the client offers no version of TLS that is allowed here (allowed: %s)"},
+  {SSL_R_UNSUPPORTED_PROTOCOL,
+   "the client offers no version of TLS that is allowed here (allowed: %s)"},
+  {SSL_R_NO_SHARED_CIPHER,
+   "the client offers no cipher that is allowed here and fits the server's "
+   "certificate (no shared cipher)"},
+  {SSL_R_NO_APPLICATION_PROTOCOL,
+   "the client offers no protocol (ALPN) that is served here"},
+  {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE,
+   "a client's certificate is required here, and the client showed none"},
 };
 
 const char *tls_reason_alert(int number) {
@@ -144,22 +178,30 @@ struct base_error *tls_reason_config(const char *what) {
                         words_of(r.error));
 }
 
-static struct base_error *sentence(const char *code, int reason,
-                                   const char *versions) {
+static const char *text_of(int reason, bool server) {
+  const size_t n = sizeof of_clients / sizeof of_clients[0];
   size_t i;
-  for (i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
-    const char *text = sentences[i].text, *gap = strstr(text, "%s");
-    if (sentences[i].reason != reason)
-      continue;
-    if (gap == NULL)
-      return base_error_new(BASE_KIND_TLS, code, "%s", text);
-    return base_error_new(BASE_KIND_TLS, code, "%.*s%s%s", (int)(gap - text),
-                          text, versions, gap + 2);
-  }
+  for (i = 0; server && i < n; i++)
+    if (of_clients[i].reason == reason)
+      return of_clients[i].text;
+  for (i = 0; i < sizeof sentences / sizeof sentences[0]; i++)
+    if (sentences[i].reason == reason)
+      return sentences[i].text;
   return NULL;
 }
 
-struct base_error *tls_reason_session(const char *versions) {
+static struct base_error *sentence(const char *code, const char *text,
+                                   const char *versions) {
+  const char *gap = text != NULL ? strstr(text, "%s") : NULL;
+  if (text == NULL)
+    return NULL;
+  if (gap == NULL)
+    return base_error_new(BASE_KIND_TLS, code, "%s", text);
+  return base_error_new(BASE_KIND_TLS, code, "%.*s%s%s", (int)(gap - text),
+                        text, versions, gap + 2);
+}
+
+struct base_error *tls_reason_session(const char *versions, bool server) {
   char code[CODE_BYTES];
   struct base_error *err = NULL;
   struct reason r = take();
@@ -171,7 +213,7 @@ struct base_error *tls_reason_session(const char *versions) {
     if (reason >= SSL_AD_REASON_OFFSET &&
         reason <= SSL_AD_REASON_OFFSET + LAST_ALERT)
       alert = reason - SSL_AD_REASON_OFFSET;
-    err = sentence(code, reason, versions);
+    err = sentence(code, text_of(reason, server), versions);
   }
   if (err == NULL && alert >= 0)
     err = base_error_new(BASE_KIND_TLS, code,

@@ -6,6 +6,8 @@
 #ifndef TLS_REASON_H
 #define TLS_REASON_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -15,11 +17,11 @@
 struct base_error *tls_reason_config(const char *what);
 
 /*
-** A connection failed. 'versions' says which versions are allowed here.
-** Kind tls; where the peer sent an alert, fields 'alert' (its name, RFC 8446,
-** 6) and 'alert_number'.
+** A connection failed, of which we are the server or the client. 'versions'
+** says which versions are allowed here. Kind tls; where the peer sent an alert,
+** fields 'alert' (its name, RFC 8446, 6) and 'alert_number'.
 */
-struct base_error *tls_reason_session(const char *versions);
+struct base_error *tls_reason_session(const char *versions, bool server);
 
 /* "certificate_required" of 116; "alert" for one that nobody registered. */
 const char *tls_reason_alert(int number);

@@ -12,6 +12,7 @@
 #include "tls/context_impl.h"
 #include "tls/peer_impl.h"
 #include "tls/reason.h"
+#include "tls/server.h"
 #include "tls/ticket.h"
 #include "tls/trace.h"
 
@@ -31,9 +32,10 @@ struct tls_session {
   unsigned long generation;      /* of the material */
   SSL *ssl;
   struct tls_wire wire;
-  struct tls_name name;       /* that the peer must prove to have */
+  struct tls_name name;       /* that a server must prove to have */
   struct tls_ticket *offered; /* counted; until the handshake is done */
   STACK_OF(X509) *chain;      /* accepted, by a verdict or by the ticket */
+  struct tls_guest guest;     /* a server's; nothing otherwise */
   SSL_SESSION *fresh;         /* the newest that may be resumed, or NULL */
   struct base_error *error;   /* owned */
   struct tls_trace *trace;    /* or NULL */
@@ -53,8 +55,9 @@ static int on_verify(X509_STORE_CTX *ctx, void *arg) {
   struct base_error *err;
   (void)arg;
   sk_X509_pop_free(s->chain, X509_free);
-  s->judged =
-    tls_verify(ctx, &s->material->rules, &s->name, &s->chain, &err);
+  s->judged = tls_verify(ctx, &s->material->rules,
+                         s->material->server ? NULL : &s->name, &s->chain,
+                         &err);
   if (s->judged)
     return 1;
   base_error_free(s->error);
@@ -78,6 +81,14 @@ void tls_session_hook(SSL_CTX *ctx) {
 
 const struct tls_material *tls_session_material(const struct tls_session *s) {
   return s->material;
+}
+
+struct tls_guest *tls_session_guest(struct tls_session *s) {
+  return &s->guest;
+}
+
+struct tls_keys *tls_session_keys(struct tls_session *s) {
+  return s->context->keys;
 }
 
 /* ---- failure ------------------------------------------------------------ */
@@ -118,7 +129,8 @@ static enum tls_status broken(struct tls_session *s) {
   if (ERR_peek_error() == 0)
     return fail(s, base_error_from(s->wire.err != 0 ? s->wire.err
                                                     : BASE_ERR_MEMORY));
-  return fail(s, tls_reason_session(s->material->versions));
+  return fail(s, tls_reason_session(s->material->versions,
+                                    s->material->server));
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -147,7 +159,8 @@ static void offer(struct tls_session *s, struct tls_ticket *t) {
 
 static struct base_error *set_up(struct tls_session *s,
                                  const struct tls_conf *conf) {
-  struct base_error *err = set_name(s, conf->host);
+  struct base_error *err =
+    s->material->server ? NULL : set_name(s, conf->host);
   BIO *wire;
   if (err != NULL)
     return err;
@@ -156,10 +169,13 @@ static struct base_error *set_up(struct tls_session *s,
   if (wire == NULL)
     return tls_reason_config("cannot begin a TLS connection");
   SSL_set_bio(s->ssl, wire, wire); /* takes the one reference */
-  SSL_set_connect_state(s->ssl);
+  if (s->material->server)
+    SSL_set_accept_state(s->ssl);
+  else
+    SSL_set_connect_state(s->ssl);
   if (SSL_set_app_data(s->ssl, s) != 1 ||
       /* RFC 6066, 3: names only, never addresses */
-      (s->name.ip_size == 0 &&
+      (!s->material->server && s->name.ip_size == 0 &&
        SSL_set_tlsext_host_name(s->ssl, s->name.text) != 1))
     return tls_reason_config("cannot begin a TLS connection");
   if (conf->trace) {
@@ -168,7 +184,8 @@ static struct base_error *set_up(struct tls_session *s,
       return base_error_from(BASE_ERR_MEMORY);
     tls_trace_attach(s->trace, s->ssl);
   }
-  offer(s, conf->ticket);
+  if (!s->material->server)
+    offer(s, conf->ticket);
   return NULL;
 }
 
@@ -205,6 +222,7 @@ void tls_session_free(struct tls_session *s) {
   SSL_SESSION_free(s->fresh);
   tls_ticket_unref(s->offered);
   sk_X509_pop_free(s->chain, X509_free);
+  tls_guest_deinit(&s->guest);
   tls_name_deinit(&s->name);
   base_error_free(s->error);
   base_free(s->trace);
@@ -265,9 +283,7 @@ static struct base_error *accept_resumed(struct tls_session *s) {
   return NULL;
 }
 
-/* The last door: without a verdict nothing is accepted, whatever OpenSSL
-** thinks (a cipher without certificates never asks for one). */
-static enum tls_status established(struct tls_session *s) {
+static struct base_error *accept_server(struct tls_session *s) {
   struct base_error *err = NULL;
   if (SSL_session_reused(s->ssl))
     err = accept_resumed(s);
@@ -277,6 +293,16 @@ static enum tls_status established(struct tls_session *s) {
   if (err == NULL && !alpn_is_ours(s))
     err = base_error_new(BASE_KIND_TLS, "bad_alpn",
                          "the peer chose a protocol that was not offered");
+  return err;
+}
+
+/* The last door: without a verdict nothing is accepted, whatever OpenSSL
+** thinks (a cipher without certificates never asks for one). */
+static enum tls_status established(struct tls_session *s) {
+  struct base_error *err =
+    s->material->server ? tls_server_accept(s->material, s->ssl, &s->guest,
+                                            s->judged, &s->chain)
+                        : accept_server(s);
   if (err != NULL)
     return fail(s, err);
   tls_ticket_unref(s->offered);
@@ -391,7 +417,8 @@ struct base_error *tls_session_error(struct tls_session *s) {
 
 struct tls_peer *tls_session_peer(struct tls_session *s) {
   assert(s->accepted);
-  return tls_peer_new(s->ssl, s->chain, !s->material->rules.insecure);
+  return tls_peer_new(s->ssl, s->chain,
+                      s->chain != NULL && !s->material->rules.insecure);
 }
 
 struct tls_ticket *tls_session_ticket(struct tls_session *s) {

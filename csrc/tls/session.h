@@ -40,10 +40,12 @@ struct tls_step {
 };
 
 /*
-** NULL and a client's session, or the error: kind tls, code bad_name, for a
-** host that no certificate can be good for. A ticket that does not fit (made
-** for another name, by another context or before its reload, or with a chain
-** that has expired) is not offered; one of TLS 1.3 is good for one connection.
+** NULL and a session in the role of its context, or the error. A server's
+** needs nothing of 'conf' but 'trace'. A client's fails with kind tls, code
+** bad_name, for a host that no certificate can be good for. A ticket that does
+** not fit (made for another name, by another context or before its reload, or
+** with a chain that has expired) is not offered; one of TLS 1.3 is good for
+** one connection.
 */
 struct base_error *tls_session_new(struct tls_session **out,
                                    struct tls_context *c,
@@ -91,10 +93,12 @@ void tls_session_shutdown(struct tls_session *s);
 struct base_error *tls_session_error(struct tls_session *s);
 
 /* After the handshake: what is known of the connection and its peer, with one
-** reference for the caller; NULL without memory. */
+** reference for the caller; NULL without memory. The chain of a client that
+** showed no certificate is empty, and not verified. */
 struct tls_peer *tls_session_peer(struct tls_session *s);
 
-/* The newest ticket, with one reference for the caller, or NULL. */
+/* The newest ticket, with one reference for the caller, or NULL; a server's
+** are its clients'. */
 struct tls_ticket *tls_session_ticket(struct tls_session *s);
 void tls_ticket_unref(struct tls_ticket *t); /* NULL is fine */
 

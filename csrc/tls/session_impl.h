@@ -8,6 +8,8 @@
 
 #include "tls/session.h"
 
+struct tls_guest;
+struct tls_keys;
 struct tls_material;
 
 /* Put the callbacks of sessions into an SSL_CTX. Every SSL made of it must
@@ -15,5 +17,7 @@ struct tls_material;
 void tls_session_hook(SSL_CTX *ctx);
 
 const struct tls_material *tls_session_material(const struct tls_session *s);
+struct tls_guest *tls_session_guest(struct tls_session *s);
+struct tls_keys *tls_session_keys(struct tls_session *s); /* or NULL */
 
 #endif

@@ -32,7 +32,7 @@ static const char *message_name(int type) {
   return "Handshake";
 }
 
-static double monotonic(void) {
+double tls_trace_clock(void) {
   struct timespec t;
   if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
     return 0.0;
@@ -60,7 +60,7 @@ static void on_message(int out, int version, int type, const void *data,
   step->out = out != 0;
   step->name = name;
   step->bytes = n;
-  step->at = monotonic();
+  step->at = tls_trace_clock();
 }
 
 void tls_trace_attach(struct tls_trace *t, SSL *ssl) {

@@ -15,6 +15,8 @@ struct tls_trace {
   unsigned count, taken;
 };
 
+double tls_trace_clock(void); /* monotonic seconds */
+
 /* Let 'ssl' write into 't', which must outlive it. */
 void tls_trace_attach(struct tls_trace *t, SSL *ssl);
 bool tls_trace_take(struct tls_trace *t, struct tls_step *out);

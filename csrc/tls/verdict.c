@@ -210,17 +210,21 @@ static bool has_wanted(const struct tls_verdict *v) {
                          X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 
-/* Its beginning: certificate of "x", CA certificate "y". Of all its names,
-** people look for the one that they asked for. */
+/* Its beginning: certificate of "x", the client's certificate "x", CA
+** certificate "y". Of all its names, people look for the one that they asked
+** for; clients they know by their subject. */
 static void whose(char out[TLS_TEXT_SHORT + 32], const struct tls_verdict *v) {
   char label[TLS_TEXT_SHORT];
   if (has_wanted(v))
     tls_text_clean(label, sizeof label, v->wanted->text,
                    strlen(v->wanted->text), true);
   else
-    tls_text_label(label, v->cert, v->depth == 0);
+    tls_text_label(label, v->cert, v->depth == 0 && !v->client);
   (void)snprintf(out, TLS_TEXT_SHORT + 32, "%s \"%s\"",
-                 v->depth == 0 ? "certificate of" : "CA certificate", label);
+                 v->depth > 0 ? "CA certificate"
+                 : v->client  ? "the client's certificate"
+                              : "certificate of",
+                 label);
 }
 
 static struct base_error *say_time(const struct tls_verdict *v,
@@ -297,8 +301,10 @@ static struct base_error *say_issuer(const struct tls_verdict *v,
   tls_text_dn_label(last, sent ? X509_get_subject_name(v->cert)
                                : X509_get_issuer_name(v->cert));
   return base_error_new(BASE_KIND_CERTIFICATE, r->code,
-                        "chain ends at \"%s\", which is not trusted "
+                        "%s ends at \"%s\", which is not trusted "
                         "(trusted: %s)%s",
+                        v->client ? "the chain of the client's certificate"
+                                  : "chain",
                         last, v->trusted,
                         sent ? "" : " and was not sent along by the peer");
 }
@@ -317,6 +323,19 @@ static struct base_error *say_key(const struct tls_verdict *v,
                         key != NULL ? EVP_PKEY_get_bits(key) : 0);
 }
 
+static struct base_error *say_purpose(const struct tls_verdict *v,
+                                      const struct row *r) {
+  char who[TLS_TEXT_SHORT + 32];
+  const char *role = v->client ? "client" : "server";
+  whose(who, v);
+  if (v->depth > 0)
+    return base_error_new(BASE_KIND_CERTIFICATE, r->code,
+                          "%s may not issue certificates of %ss", who, role);
+  return base_error_new(BASE_KIND_CERTIFICATE, r->code,
+                        "%s is not meant for a %s: its key usages lack %sAuth",
+                        who, role, role);
+}
+
 static struct base_error *sentence(const struct tls_verdict *v,
                                    const struct row *r) {
   char who[TLS_TEXT_SHORT + 32];
@@ -332,16 +351,12 @@ static struct base_error *sentence(const struct tls_verdict *v,
     return say_key(v, r);
   case X509_V_ERR_CERT_CHAIN_TOO_LONG:
     return base_error_new(BASE_KIND_CERTIFICATE, r->code,
-                          "chain is too long: more than %u intermediates",
+                          "%s is too long: more than %u intermediates",
+                          v->client ? "the chain of the client's certificate"
+                                    : "chain",
                           v->max_depth);
   case X509_V_ERR_INVALID_PURPOSE:
-    whose(who, v);
-    return base_error_new(BASE_KIND_CERTIFICATE, r->code,
-                          v->depth == 0
-                            ? "%s is not meant for a server: its key usages "
-                              "lack serverAuth"
-                            : "%s may not issue certificates of servers",
-                          who);
+    return say_purpose(v, r);
   default:
     if (r->text == NULL)
       return say_issuer(v, r);
@@ -391,8 +406,8 @@ struct base_error *tls_verdict_error(const struct tls_verdict *v) {
     err = sentence(v, r);
   else
     err = base_error_new(BASE_KIND_CERTIFICATE, r->code,
-                         "the peer's certificate could not be verified (%s)",
-                         r->code);
+                         "the %s's certificate could not be verified (%s)",
+                         v->client ? "client" : "peer", r->code);
   add_fields(err, v->cert, v->depth, v->wanted);
   base_error_number(err, "openssl", v->code);
   ERR_clear_error();

@@ -5,6 +5,8 @@
 #ifndef TLS_VERDICT_H
 #define TLS_VERDICT_H
 
+#include <stdbool.h>
+
 #include <openssl/x509.h>
 
 #include "base/err.h"
@@ -14,6 +16,7 @@ struct tls_verdict {
   int code;                /* X509_V_ERR_... */
   const X509 *cert;        /* the one at fault */
   int depth;               /* 0 is the peer's own */
+  bool client;             /* the peer is a client */
   const struct tls_name *wanted; /* or NULL */
   const char *trusted;     /* "the system store, 142 roots" */
   unsigned max_depth;

@@ -87,12 +87,16 @@ static bool prepare(X509_STORE_CTX *ctx, const struct tls_rules *rules,
                     const struct tls_name *name) {
   X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
   unsigned long flags = X509_V_FLAG_TRUSTED_FIRST;
+  /* RFC 5280, 4.2.1.12: one's certificate is not good as the other's */
+  int purpose =
+    rules->client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
+  int trust = rules->client ? X509_TRUST_SSL_CLIENT : X509_TRUST_SSL_SERVER;
   if (rules->strict)
     flags |= X509_V_FLAG_X509_STRICT;
   if (X509_VERIFY_PARAM_clear_flags(p, no_flags) != 1 ||
       X509_VERIFY_PARAM_set_flags(p, flags) != 1 ||
-      X509_VERIFY_PARAM_set_purpose(p, X509_PURPOSE_SSL_SERVER) != 1 ||
-      X509_VERIFY_PARAM_set_trust(p, X509_TRUST_SSL_SERVER) != 1)
+      X509_VERIFY_PARAM_set_purpose(p, purpose) != 1 ||
+      X509_VERIFY_PARAM_set_trust(p, trust) != 1)
     return false;
   X509_VERIFY_PARAM_set_auth_level(p, AUTH_LEVEL);
   X509_VERIFY_PARAM_set_depth(
@@ -117,6 +121,7 @@ static struct base_error *why(X509_STORE_CTX *ctx,
     v.cert = X509_STORE_CTX_get0_cert(ctx);
     v.depth = 0;
   }
+  v.client = rules->client;
   v.wanted = name;
   v.trusted = rules->trusted;
   v.max_depth = rules->max_depth;
@@ -170,6 +175,23 @@ bool tls_verify(X509_STORE_CTX *ctx, const struct tls_rules *rules,
   return true;
 }
 
+bool tls_verify_alone(X509 *leaf, X509_STORE *store,
+                      const struct tls_rules *rules, STACK_OF(X509) **chain,
+                      struct base_error **err) {
+  X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+  bool ok;
+  *chain = NULL;
+  if (ctx == NULL || X509_STORE_CTX_init(ctx, store, leaf, NULL) != 1) {
+    *err = base_error_from(BASE_ERR_MEMORY);
+    ok = false;
+  } else {
+    ok = tls_verify(ctx, rules, NULL, chain, err);
+  }
+  X509_STORE_CTX_free(ctx);
+  ERR_clear_error();
+  return ok;
+}
+
 /* ---- once more ---------------------------------------------------------- */
 
 /* 0, or the X509_V_ERR of its dates; a date that cannot be read is past. */
@@ -192,6 +214,7 @@ struct base_error *tls_verify_again(const STACK_OF(X509) *chain,
     if (v.code == X509_V_OK)
       continue;
     v.depth = i;
+    v.client = rules->client;
     v.wanted = name;
     v.trusted = rules->trusted;
     v.max_depth = rules->max_depth;

@@ -19,6 +19,7 @@
 
 struct tls_rules {
   bool insecure;        /* nothing but the pins counts */
+  bool client;          /* whose it is: a client's, or else a server's */
   bool strict;          /* RFC 5280's rules of form, except at the anchor */
   unsigned max_depth;   /* intermediates */
   struct tls_pins pins; /* owned */
@@ -35,6 +36,14 @@ struct tls_rules {
 bool tls_verify(X509_STORE_CTX *ctx, const struct tls_rules *rules,
                 const struct tls_name *name, STACK_OF(X509) **chain,
                 struct base_error **err);
+
+/*
+** The same for a certificate of which the rest of the chain must be in
+** 'store': all that a ticket of a client's keeps.
+*/
+bool tls_verify_alone(X509 *leaf, X509_STORE *store,
+                      const struct tls_rules *rules, STACK_OF(X509) **chain,
+                      struct base_error **err);
 
 /*
 ** May a session with this chain, verified once, be resumed at 'now' (epoch

@@ -11,57 +11,10 @@
 
 #include <cmocka.h>
 
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 
-#include "base/mem.h"
+#include "tls_heap.h"
 #include "tls_support.h"
-
-/* ---- allocators --------------------------------------------------------- */
-
-static long countdown = -1; /* allocations until one fails; -1: none does */
-static long blocks;         /* that base/mem has given out */
-
-static bool fails(void) {
-  return line_in_client && countdown >= 0 && countdown-- == 0;
-}
-
-static void *ssl_malloc(size_t n, const char *file, int line) {
-  (void)file;
-  (void)line;
-  return fails() ? NULL : malloc(n);
-}
-
-static void *ssl_realloc(void *p, size_t n, const char *file, int line) {
-  (void)file;
-  (void)line;
-  if (n == 0) {
-    free(p);
-    return NULL;
-  }
-  return fails() ? NULL : realloc(p, n);
-}
-
-static void ssl_free(void *p, const char *file, int line) {
-  (void)file;
-  (void)line;
-  free(p);
-}
-
-static void *base_hook(void *p, size_t n) {
-  void *fresh;
-  if (n == 0) {
-    free(p);
-    blocks--;
-    return NULL;
-  }
-  if (fails())
-    return NULL;
-  fresh = realloc(p, n);
-  if (p == NULL && fresh != NULL)
-    blocks++;
-  return fresh;
-}
 
 /* ---- one whole life ----------------------------------------------------- */
 
@@ -187,8 +140,7 @@ static void live(const struct life *life, struct tls_context *given,
 */
 static void try_all(const struct life *life, bool good) {
   struct server_conf conf = {NULL, 0, false, NULL, NULL, NULL};
-  const char *text = getenv("UVWSS_STEP");
-  long n, step = text != NULL ? atol(text) : life->step, before;
+  long n, step = tls_heap_step(life->step), before;
   struct tls_context *c = NULL;
   struct outcome o;
   SSL_CTX *server;
@@ -196,26 +148,27 @@ static void try_all(const struct life *life, bool good) {
   conf.version = life->version;
   conf.wants_client = life->shows;
   server = server_new(&conf);
-  countdown = -1;
+  tls_heap_countdown = -1;
   if (life->connects)
     assert_null(make(life, &c));
   live(life, c, server, &o); /* what OpenSSL keeps for good is there then */
   live(life, c, server, &o);
   assert_int_equal(o.up && o.said, life->connects && good);
-  before = blocks;
-  for (n = 0;; n += step > 0 ? step : 1) {
-    countdown = n;
+  before = tls_heap_blocks;
+  for (n = 0;; n += step) {
+    tls_heap_countdown = n;
     live(life, c, server, &o);
     if (!good && o.up)
       fail_msg("accepted when allocation %ld failed", n);
     if (life->connects && !o.said && !o.failed)
       fail_msg("nothing was said of allocation %ld", n);
-    if (blocks != before)
-      fail_msg("%ld blocks leaked at allocation %ld", blocks - before, n);
-    if (countdown >= 0)
+    if (tls_heap_blocks != before)
+      fail_msg("%ld blocks leaked at allocation %ld",
+               tls_heap_blocks - before, n);
+    if (tls_heap_countdown >= 0)
       break; /* there are not so many */
   }
-  countdown = -1;
+  tls_heap_countdown = -1;
   assert_int_equal(o.said, life->connects && good);
   assert_true(n > 100);
   print_message("%s: %ld allocations\n", life->certificate, n);
@@ -283,10 +236,7 @@ int main(void) {
     cmocka_unit_test(a_bad_certificate_is_never_accepted),
     cmocka_unit_test(a_wrong_pin_is_never_accepted),
   };
-  if (CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) != 1)
-    return 1; /* only before OpenSSL's first allocation */
-  base_mem_realloc_hook = base_hook;
-  if (!certs_make())
+  if (!tls_heap_take() || !certs_make())
     return 1;
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,12 @@
 #   server          localhost, server.test, 127.0.0.1, ::1
 #   server2         the same names, another key: the renewed one
 #   client          a client's, with CN "client"
+#   rootclient      another client's, by the root itself
+#   expiredclient   a client's of three days ago  notyetclient  from 2090 on
+#   otherclient     a client's by other-ca
+#   formlessclient  a client's that strict does not take
+#   aserver         for a.example           bserver     for *.b.example
+#   rsaserver       for rsa.example, with an RSA key
 #   encrypted       the client's, its key encrypted with "secret"
 #   expired         three days ago          notyet      valid from 2090 on
 #   wronghost       for other.test          wildcard    for *.wild.test
@@ -105,6 +111,10 @@ extendedKeyUsage = serverAuth
 subjectAltName = \$ENV::SAN
 authorityKeyIdentifier = none
 subjectKeyIdentifier = none
+[formlessclient]
+extendedKeyUsage = clientAuth
+authorityKeyIdentifier = none
+subjectKeyIdentifier = none
 [old]
 basicConstraints = CA:TRUE
 subjectKeyIdentifier = hash
@@ -143,12 +153,13 @@ issue() {
   cat intermediate.crt >>"$1.crt"
 }
 
-# NAME FROM TO: by the intermediate, with dates
+# NAME FROM TO [SECTION SUBJECT]: by the intermediate, with dates
 date_it() {
   key "$1"
-  openssl req -new -config make.cnf -key "$1.key" -subj "/CN=server.test" \
-    -out make.csr
-  openssl ca -batch -config make.cnf -extensions server -notext -in make.csr \
+  openssl req -new -config make.cnf -key "$1.key" \
+    -subj "${5:-/CN=server.test}" -out make.csr
+  openssl ca -batch -config make.cnf -extensions "${4:-server}" -notext \
+    -in make.csr \
     -cert intermediate.crt -keyfile intermediate.key -startdate "$2" \
     -enddate "$3" -out "$1.crt"
   cat intermediate.crt >>"$1.crt"
@@ -187,9 +198,20 @@ sign oldserver server "/CN=server.test" oldroot
 (SAN=IP:127.0.0.1; issue ipserver server "/CN=127.0.0.1")
 (SAN=$forty; issue many server "/CN=a1.many.test")
 (SAN=DNS:client.test; issue client client "/CN=client")
-date_it expired "$(date -u -d '40 days ago' +%Y%m%d%H%M%SZ)" \
-  "$(date -u -d '3 days ago 1 minute ago' +%Y%m%d%H%M%SZ)"
+(SAN=DNS:client.test; sign rootclient client "/CN=root client" ca)
+(SAN=DNS:client.test; sign otherclient client "/CN=other client" other-ca)
+issue formlessclient formlessclient "/CN=formless client"
+(SAN=DNS:a.example; issue aserver server "/CN=a.example")
+(SAN=DNS:*.b.example; issue bserver server "/CN=b.example")
+openssl genrsa -out rsaserver.key 2048
+(SAN=DNS:rsa.example; issue rsaserver server "/CN=rsa.example")
+from=$(date -u -d '40 days ago' +%Y%m%d%H%M%SZ)
+to=$(date -u -d '3 days ago 1 minute ago' +%Y%m%d%H%M%SZ)
+date_it expired "$from" "$to"
 date_it notyet 20900101000000Z 20910101000000Z
+(SAN=DNS:client.test
+date_it expiredclient "$from" "$to" client "/CN=expired client"
+date_it notyetclient 20900101000000Z 20910101000000Z client "/CN=early client")
 cp client.crt encrypted.crt
 openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in client.key \
   -out encrypted.key
