@@ -21,7 +21,8 @@ end
 local posix = {
   net = { ["arpa/inet.h"] = true, ["netdb.h"] = true, ["netinet/in.h"] = true,
     ["netinet/tcp.h"] = true, ["sys/socket.h"] = true, ["sys/types.h"] = true,
-    ["unistd.h"] = true, ["fcntl.h"] = true, ["strings.h"] = true },
+    ["unistd.h"] = true, ["fcntl.h"] = true, ["strings.h"] = true,
+    ["sys/stat.h"] = true, ["sys/un.h"] = true },
   tls = { ["arpa/inet.h"] = true, ["dirent.h"] = true, ["fcntl.h"] = true,
     ["sys/stat.h"] = true, ["sys/types.h"] = true, ["unistd.h"] = true,
     ["netinet/in.h"] = true, ["sys/socket.h"] = true,

@@ -9,12 +9,11 @@
 
 #include <assert.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "net/address_private.h"
 #include "net/dial_private.h"
 #include "net/lookup_private.h"
 #include "net/shake_private.h"
@@ -24,24 +23,19 @@
 unsigned net_dial_attempt_delay_ms = LIMIT_ATTEMPT_DELAY_MS;
 unsigned net_dial_resolution_delay_ms = LIMIT_RESOLUTION_DELAY_MS;
 
-union address {
-  struct sockaddr any;
-  struct sockaddr_in in4;
-  struct sockaddr_in6 in6;
-};
-
 enum { IP6, IP4, FAMILIES }; /* in order of preference */
+enum { KNOCK_DELAY_MS = 20 };
 
 struct family {
   struct net_lookup *lookup; /* while it has not answered */
   int err;                   /* what it answered instead of addresses */
   size_t count, used;
-  union address list[LIMIT_ADDRESSES];
+  union net_endpoint list[LIMIT_ADDRESSES];
 };
 
 struct attempt {
   struct net_stream *stream; /* NULL: over */
-  const union address *to;
+  const struct sockaddr *to;
   int err;
 };
 
@@ -50,7 +44,7 @@ struct net_dial {
   struct net_loop *loop;
   const struct net_dial_ops *ops;
   void *ctx;
-  char *host;
+  char *host;       /* or the path of a local socket */
   uint16_t port;
   const struct net_proxy *proxy; /* NULL: none */
   struct family families[FAMILIES];
@@ -60,7 +54,9 @@ struct net_dial {
   struct net_timer *timer;
   struct net_stream *winner;
   struct net_shake shake;
+  struct sockaddr_un local;
   size_t closing;   /* sockets of ours that have not closed yet */
+  bool is_local;
   bool begun;       /* the first attempt was made */
   bool waited;      /* the resolution delay has passed */
   bool due;         /* the next attempt need not wait */
@@ -152,38 +148,18 @@ static struct base_error *name_proxy(const struct net_dial *d,
   return err;
 }
 
-static bool not_found(int uv_err) {
-  return uv_err == 0 || uv_err == UV_EAI_NONAME || uv_err == UV_EAI_NODATA ||
-         uv_err == UV_EAI_ADDRFAMILY || uv_err == UV_EAI_FAMILY;
-}
-
-/* That one family has no address says less than why the other was not
-** found out. */
 static struct base_error *lookup_error(const struct net_dial *d) {
-  const char *host = dialled_host(d);
-  const char *what = d->proxy != NULL ? "the proxy " : "";
-  struct base_error *err;
-  int e = d->families[IP4].err;
-  if (not_found(e))
-    e = d->families[IP6].err;
-  if (e == UV_ENOMEM || e == UV_EAI_MEMORY)
-    return base_error_from(BASE_ERR_MEMORY);
-  if (not_found(e))
-    err = base_error_new(BASE_KIND_DNS, "ENOTFOUND",
-                         "no address found for %s\"%s\"", what, host);
-  else
-    err = base_error_new(BASE_KIND_DNS, net_error_name(e),
-                         "no address found for %s\"%s\": %s", what, host,
-                         net_error_text(e));
-  base_error_text(err, "host", host);
-  return name_proxy(d, err);
+  return name_proxy(d, net_lookup_error(d->families[IP6].err,
+                                        d->families[IP4].err,
+                                        d->proxy != NULL ? "the proxy " : "",
+                                        dialled_host(d)));
 }
 
 static void address_text(char out[NET_AUTHORITY_SIZE],
-                         const union address *a) {
+                         const struct sockaddr *a) {
   char ip[64];
   int port;
-  net_address(&a->any, ip, &port);
+  net_address(a, ip, &port);
   net_authority(out, ip, (unsigned)port);
 }
 
@@ -222,6 +198,16 @@ static struct base_error *connect_error(const struct net_dial *d) {
     base_error_attempt(err, one);
   }
   return name_proxy(d, err);
+}
+
+static struct base_error *local_error(const struct net_dial *d) {
+  int e = d->attempts[0].err;
+  struct base_error *err =
+    base_error_new(BASE_KIND_CONNECT, net_error_name(e),
+                   "could not connect to the local socket \"%s\": %s", d->host,
+                   net_error_text(e));
+  base_error_text(err, "address", d->host);
+  return err;
 }
 
 /* ---- the proxy ---------------------------------------------------------- */
@@ -310,24 +296,24 @@ static void on_connect(void *ctx, struct net_stream *s) {
 }
 
 /* 4: families in turn, IPv6 first; late answers join in. */
-static const union address *next_address(struct net_dial *d) {
+static const struct sockaddr *next_address(struct net_dial *d) {
   int i;
   for (i = 0; i < FAMILIES && d->attempted < LIMIT_ADDRESSES; i++) {
     int which = (d->turn + i) % FAMILIES;
     struct family *f = &d->families[which];
     if (f->used < f->count) {
       d->turn = (which + 1) % FAMILIES;
-      return &f->list[f->used++];
+      return &f->list[f->used++].any;
     }
   }
   return NULL;
 }
 
-static void attempt(struct net_dial *d, const union address *to) {
+static void attempt(struct net_dial *d, const struct sockaddr *to) {
   struct attempt *a = &d->attempts[d->attempted++];
   d->begun = true;
   a->to = to;
-  a->err = net_stream_connect(&a->stream, d->loop, &to->any, on_connect, d);
+  a->err = net_stream_connect(&a->stream, d->loop, to, on_connect, d);
   d->due = a->err != 0;
   if (a->err == 0) {
     d->running++;
@@ -344,7 +330,7 @@ static bool may_begin(const struct net_dial *d) {
 
 static void race(struct net_dial *d) {
   while (may_begin(d) && (d->running == 0 || d->due)) {
-    const union address *to = next_address(d);
+    const struct sockaddr *to = next_address(d);
     if (to == NULL)
       break;
     attempt(d, to);
@@ -358,6 +344,34 @@ static void race(struct net_dial *d) {
   else
     fail(d, lookup_error(d));
 }
+
+/* ---- a local socket ------------------------------------------------------ */
+
+/*
+** Nothing to find out and nothing to race. A full queue refuses for a moment
+** (EAGAIN): ask again until somebody gives up.
+*/
+static void knock(struct net_dial *d) {
+  struct attempt *a = &d->attempts[0];
+  if (d->running > 0)
+    return;
+  d->begun = true;
+  d->attempted = 1;
+  a->to = (const struct sockaddr *)(const void *)&d->local;
+  if (a->err == 0 || a->err == UV_EAGAIN)
+    a->err = net_stream_connect(&a->stream, d->loop, a->to, on_connect, d);
+  if (a->err == 0) {
+    d->running = 1;
+    return;
+  }
+  a->stream = NULL;
+  if (a->err == UV_EAGAIN)
+    net_timer_start(d->timer, KNOCK_DELAY_MS);
+  else
+    fail(d, local_error(d));
+}
+
+/* ---- what comes next ----------------------------------------------------- */
 
 static void on_timer(void *ctx) {
   struct net_dial *d = (struct net_dial *)ctx;
@@ -373,6 +387,8 @@ static void step(struct net_task *task) {
   if (d->ended) {
     if (d->closing == 0)
       bury(d);
+  } else if (d->winner == NULL && d->is_local) {
+    knock(d);
   } else if (d->winner == NULL) {
     race(d);
   } else if (d->proxy == NULL) {
@@ -388,15 +404,10 @@ static void step(struct net_task *task) {
 
 static void add_address(struct net_dial *d, struct family *f,
                         const struct addrinfo *ai) {
-  union address *a;
-  if (f->count == LIMIT_ADDRESSES || ai->ai_addrlen > sizeof *a)
+  if (f->count == LIMIT_ADDRESSES ||
+      !net_endpoint_take(&f->list[f->count], ai->ai_addr, ai->ai_addrlen))
     return;
-  a = &f->list[f->count++];
-  memcpy(a, ai->ai_addr, ai->ai_addrlen);
-  if (ai->ai_family == AF_INET6)
-    a->in6.sin6_port = htons(dialled_port(d));
-  else
-    a->in4.sin_port = htons(dialled_port(d));
+  net_endpoint_set_port(&f->list[f->count++], dialled_port(d));
 }
 
 static void on_answer(void *ctx, int family, int uv_err,
@@ -415,13 +426,14 @@ static void on_answer(void *ctx, int family, int uv_err,
 
 /* An address needs no resolver. */
 static bool take_literal(struct net_dial *d) {
-  const char *host = dialled_host(d);
-  struct family *f4 = &d->families[IP4], *f6 = &d->families[IP6];
-  if (uv_ip4_addr(host, dialled_port(d), &f4->list[0].in4) == 0)
-    f4->count = 1;
-  else if (uv_ip6_addr(host, dialled_port(d), &f6->list[0].in6) == 0)
-    f6->count = 1;
-  return f4->count + f6->count > 0;
+  union net_endpoint to;
+  int family = net_endpoint_parse(&to, dialled_host(d), dialled_port(d));
+  struct family *f = &d->families[family == AF_INET6 ? IP6 : IP4];
+  if (family == 0)
+    return false;
+  f->list[0] = to;
+  f->count = 1;
+  return true;
 }
 
 /* Only a want of memory is a failure here; the rest is an answer. */
@@ -438,6 +450,22 @@ static int look_up(struct net_dial *d) {
   return 0;
 }
 
+/* Where to: 0 or BASE_ERR_MEMORY. */
+static int aim(struct net_dial *d, const struct net_dial_conf *conf) {
+  d->is_local = conf->path != NULL;
+  d->host = base_strdup(d->is_local ? conf->path : conf->host);
+  if (d->host == NULL)
+    return BASE_ERR_MEMORY;
+  if (d->is_local) {
+    d->attempts[0].err = net_address_local(&d->local, d->host);
+    return 0;
+  }
+  d->port = conf->port;
+  if (conf->proxy != NULL && conf->proxy->type != NET_PROXY_NONE)
+    d->proxy = conf->proxy;
+  return take_literal(d) ? 0 : look_up(d);
+}
+
 int net_dial_start(struct net_dial **out, struct net_loop *loop,
                    const struct net_dial_conf *conf,
                    const struct net_dial_ops *ops, void *ctx) {
@@ -448,13 +476,8 @@ int net_dial_start(struct net_dial **out, struct net_loop *loop,
   d->loop = loop;
   d->ops = ops;
   d->ctx = ctx;
-  d->port = conf->port;
-  if (conf->proxy != NULL && conf->proxy->type != NET_PROXY_NONE)
-    d->proxy = conf->proxy;
-  d->host = base_strdup(conf->host);
   d->timer = net_timer_new(loop, on_timer, d);
-  if (d->host == NULL || d->timer == NULL ||
-      (!take_literal(d) && look_up(d) != 0)) {
+  if (d->timer == NULL || aim(d, conf) != 0) {
     if (d->families[IP6].lookup != NULL)
       net_lookup_detach(d->families[IP6].lookup);
     net_timer_free(d->timer);

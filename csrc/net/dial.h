@@ -1,6 +1,7 @@
 /*
 ** Make one outgoing connection: resolve both families, race the addresses
-** (RFC 8305), and pass through a proxy where one is set.
+** (RFC 8305), and pass through a proxy where one is set. Or to a local socket,
+** where a full queue is waited for until somebody cancels.
 */
 #ifndef NET_DIAL_H
 #define NET_DIAL_H
@@ -36,6 +37,8 @@ const char *net_proxy_parse(struct net_proxy *out, const char *s);
 void net_proxy_deinit(struct net_proxy *p);
 
 struct net_dial_conf {
+  const char *path;              /* of a local socket, instead of the rest,
+                                    no proxy either; or NULL; copied */
   const char *host;              /* name or address; copied */
   uint16_t port;
   const struct net_proxy *proxy; /* NULL: none; must live until closed */
@@ -44,9 +47,10 @@ struct net_dial_conf {
 /*
 ** What 'err' can be: dns ("ENOTFOUND" or the resolver's EAI_ name; field
 ** "host"), connect (an errno's name; "address" and the attempts, one for each
-** address tried, in order), proxy ("refused" with "status" or "reply",
-** "auth_required", "protocol"), or want of memory. The first three have "proxy"
-** if there is one: dns and connect mean that it was not reached itself.
+** address tried, in order; of a local socket its path, and no attempts), proxy
+** ("refused" with "status" or "reply", "auth_required", "protocol"), or want
+** of memory. The first three have "proxy" if there is one: dns and connect
+** mean that it was not reached itself.
 */
 struct net_dial_ops {
   /* Exactly one of 's' and 'err' is not NULL, and is the callee's now. Not

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 
 int (*net_lookup_hook)(struct net_lookup *q, const char *host, int family);
+int (*net_lookup_wait_hook)(const char *host, int family,
+                            struct addrinfo **out);
 
 struct net_lookup {
   struct net_lookup *next; /* of the same question */
@@ -72,18 +74,17 @@ static bool is_localhost(const char *host) {
 ** even "localhost". An address of a family that the machine cannot speak fails
 ** to connect at once, and the next one is tried.
 */
-static int ask(struct net_question *a) {
+static int ask(struct net_loop *loop, uv_getaddrinfo_t *req,
+               uv_getaddrinfo_cb fn, const char *host, int family) {
   struct addrinfo hints;
-  const char *host = a->host;
   memset(&hints, 0, sizeof hints);
-  hints.ai_family = a->family;
+  hints.ai_family = family;
   hints.ai_socktype = SOCK_STREAM;
   if (is_localhost(host)) {
     hints.ai_flags = AI_NUMERICHOST;
-    host = a->family == AF_INET6 ? "::1" : "127.0.0.1";
+    host = family == AF_INET6 ? "::1" : "127.0.0.1";
   }
-  a->req.data = a;
-  return uv_getaddrinfo(&a->loop->uv, &a->req, on_answer, host, NULL, &hints);
+  return uv_getaddrinfo(&loop->uv, req, fn, host, NULL, &hints);
 }
 
 static struct net_question *find(struct net_loop *loop, const char *host,
@@ -106,7 +107,8 @@ static int new_question(struct net_question **out, struct net_loop *loop,
   a->loop = loop;
   a->family = family;
   memcpy(a->host, host, n + 1);
-  err = ask(a);
+  a->req.data = a;
+  err = ask(loop, &a->req, on_answer, a->host, family);
   if (err != 0) {
     base_free(a);
     return err;
@@ -165,4 +167,40 @@ void net_lookup_detach(struct net_lookup *q) {
   base_free(q);
   if (a->waiting == NULL) /* works only for what has not begun */
     a->cancelled = uv_cancel((uv_req_t *)&a->req) == 0;
+}
+
+int net_lookup_wait(struct net_loop *loop, const char *host, int family,
+                    struct addrinfo **out) {
+  uv_getaddrinfo_t req;
+  int err;
+  if (net_lookup_wait_hook != NULL)
+    return net_lookup_wait_hook(host, family, out);
+  err = ask(loop, &req, NULL, host, family);
+  if (err == 0)
+    *out = req.addrinfo;
+  return err;
+}
+
+static bool not_found(int uv_err) {
+  return uv_err == 0 || uv_err == UV_EAI_NONAME || uv_err == UV_EAI_NODATA ||
+         uv_err == UV_EAI_ADDRFAMILY || uv_err == UV_EAI_FAMILY;
+}
+
+/* That one family has no address says less than why the other was not
+** found out. */
+struct base_error *net_lookup_error(int err6, int err4, const char *what,
+                                    const char *host) {
+  int e = not_found(err4) ? err6 : err4;
+  struct base_error *err;
+  if (e == UV_ENOMEM || e == UV_EAI_MEMORY)
+    return base_error_from(BASE_ERR_MEMORY);
+  if (not_found(e))
+    err = base_error_new(BASE_KIND_DNS, "ENOTFOUND",
+                         "no address found for %s\"%s\"", what, host);
+  else
+    err = base_error_new(BASE_KIND_DNS, net_error_name(e),
+                         "no address found for %s\"%s\": %s", what, host,
+                         net_error_text(e));
+  base_error_text(err, "host", host);
+  return err;
 }

@@ -1,10 +1,13 @@
 /*
-** The addresses of a name in one family, asked for in a resolver's thread.
+** The addresses of a name in one family, asked for in a resolver's thread, or
+** in this one.
 */
 #ifndef NET_LOOKUP_PRIVATE_H
 #define NET_LOOKUP_PRIVATE_H
 
 #include "net/loop_private.h"
+
+#include "base/err.h"
 
 struct addrinfo;
 struct net_lookup;
@@ -29,9 +32,23 @@ void net_lookup_detach(struct net_lookup *q);
 void net_lookup_answer(struct net_lookup *q, int uv_err,
                        const struct addrinfo *list);
 
+/* The same at once: blocks. 0 and a list for uv_freeaddrinfo, or libuv's
+** error. */
+int net_lookup_wait(struct net_loop *loop, const char *host, int family,
+                    struct addrinfo **out);
+
+/*
+** The error for a name of which no family has an address, from libuv's errors
+** for both (0: it answered without one). 'what' stands before the name.
+*/
+struct base_error *net_lookup_error(int err6, int err4, const char *what,
+                                    const char *host);
+
 /* For tests: asked instead of the resolver. Owes one net_lookup_answer, later,
 ** also for what has been detached meanwhile; or returns libuv's error. */
 extern int (*net_lookup_hook)(struct net_lookup *q, const char *host,
                               int family);
+extern int (*net_lookup_wait_hook)(const char *host, int family,
+                                   struct addrinfo **out);
 
 #endif

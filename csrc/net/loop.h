@@ -61,8 +61,8 @@ double net_clock_precise(void); /* monotonic seconds, now */
 
 /*
 ** Handles and requests alive, for the ledger: timers until net_timer_free,
-** streams until their on_closed, questions to the resolver until they are
-** answered or detached. The loop's own are not counted.
+** streams and listeners until their on_closed, questions to the resolver until
+** they are answered or detached. The loop's own are not counted.
 */
 size_t net_loop_handles(const struct net_loop *loop);
 

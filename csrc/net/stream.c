@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "net/address_private.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* then there is SO_NOSIGPIPE */
@@ -199,20 +200,14 @@ static void on_close(uv_handle_t *handle) {
   net_loop_defer(s->loop, &s->task);
 }
 
-void net_address(const struct sockaddr *addr, char ip[64], int *port) {
-  ip[0] = '\0';
-  *port = 0;
-  if (addr->sa_family == AF_INET) {
-    const struct sockaddr_in *in4 = (const struct sockaddr_in *)(const void *)
-                                    addr;
-    (void)uv_ip4_name(in4, ip, 64);
-    *port = ntohs(in4->sin_port);
-  } else if (addr->sa_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)
-                                     addr;
-    (void)uv_ip6_name(in6, ip, 64);
-    *port = ntohs(in6->sin6_port);
-  }
+/* Our writes are whole batches: nothing is won by waiting for more. */
+static void set_options(int fd, int family) {
+  int on = 1;
+  if (family != AF_UNIX)
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef SO_NOSIGPIPE
+  (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
 }
 
 int net_stream_new(struct net_stream **out, struct net_loop *loop, int fd,
@@ -224,6 +219,7 @@ int net_stream_new(struct net_stream **out, struct net_loop *loop, int fd,
     (void)close(fd);
     return err;
   }
+  set_options(fd, peer->sa_family);
   s->task.run = closed;
   s->poll.data = s;
   s->loop = loop;
@@ -234,27 +230,16 @@ int net_stream_new(struct net_stream **out, struct net_loop *loop, int fd,
   return 0;
 }
 
-/* Our writes are whole batches: nothing is won by waiting for more. */
-static void set_options(int fd) {
-  int on = 1;
-  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-#ifdef SO_NOSIGPIPE
-  (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
-#endif
-}
-
 int net_stream_connect(struct net_stream **out, struct net_loop *loop,
                        const struct sockaddr *addr, net_stream_ready_fn *fn,
                        void *ctx) {
-  socklen_t len = addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                              : sizeof(struct sockaddr_in);
   int err, fd = socket(addr->sa_family,
                        SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return -errno;
-  set_options(fd);
   /* An interrupted connect goes on by itself. */
-  if (connect(fd, addr, len) != 0 && errno != EINPROGRESS && errno != EINTR) {
+  if (connect(fd, addr, net_address_size(addr)) != 0 &&
+      errno != EINPROGRESS && errno != EINTR) {
     err = -errno;
     (void)close(fd);
     return err;

@@ -1,6 +1,6 @@
 /*
-** One connected socket (TCP, or a local one). Made by net/dial.h and, later,
-** by the listener. Its facts come up through net_stream_ops; after
+** One connected socket (TCP, or a local one). Made by net/dial.h and
+** net/listener.h. Its facts come up through net_stream_ops; after
 ** net_stream_close only on_closed comes, once, and the stream is gone.
 */
 #ifndef NET_STREAM_H

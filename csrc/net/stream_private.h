@@ -1,7 +1,7 @@
 /*
 ** A stream before it is anybody's: a socket that connects, and then perhaps
-** speaks with a proxy. net/dial.h makes it and hands it on; a listener will
-** begin with net_stream_new.
+** speaks with a proxy. net/dial.h makes it and hands it on; net/listener.h
+** begins with net_stream_new.
 */
 #ifndef NET_STREAM_PRIVATE_H
 #define NET_STREAM_PRIVATE_H
@@ -16,8 +16,8 @@ struct sockaddr;
 typedef void net_stream_ready_fn(void *ctx, struct net_stream *s);
 
 /*
-** Take over a non-blocking socket. 0 or libuv's error; the descriptor is
-** closed then.
+** Take over a non-blocking socket and set its options. 0 or libuv's error; the
+** descriptor is closed then.
 */
 int net_stream_new(struct net_stream **out, struct net_loop *loop, int fd,
                    const struct sockaddr *peer);
@@ -41,8 +41,5 @@ int net_stream_watch(struct net_stream *s, int events,
 /* recv(2) and send(2) that are not interrupted: bytes, or libuv's error. */
 long net_stream_recv(struct net_stream *s, uint8_t *data, size_t n, int flags);
 long net_stream_send(struct net_stream *s, const uint8_t *data, size_t n);
-
-/* "127.0.0.1" or "::1", and the port. */
-void net_address(const struct sockaddr *addr, char ip[64], int *port);
 
 #endif

@@ -662,6 +662,7 @@ static void every_allocation_may_fail(const char *host) {
   struct net_dial_conf conf;
   int port = 0, listener = support_listen("127.0.0.1", 64, &port), failed = 0;
   long nth, before = support_allocations();
+  conf.path = NULL;
   conf.host = host;
   conf.port = (uint16_t)port;
   conf.proxy = NULL;

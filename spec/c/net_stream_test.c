@@ -391,10 +391,22 @@ static void one_pass_reads_a_few_buffers_and_no_more(void **state) {
   finish();
 }
 
+/* Let the peer say a byte; how often did the loop look for it? */
+static unsigned passes_until(const size_t *size, size_t n) {
+  unsigned passes = 0;
+  assert_int_equal(sem_post(&go), 0);
+  while (*size < n) {
+    net_loop_run(loop, NET_RUN_ONCE);
+    passes++;
+  }
+  return passes;
+}
+
 static void a_stopped_reader_does_not_keep_the_loop_awake(void **state) {
   char text[] = "ab";
   struct diary other;
   struct peer second;
+  unsigned passes = 0;
   (void)state;
   diary_open(&d, loop, &peer, say_and_fin, text);
   diary_open(&other, loop, &second, say_on_cue, text);
@@ -402,15 +414,11 @@ static void a_stopped_reader_does_not_keep_the_loop_awake(void **state) {
   assert_int_equal(net_stream_read_start(d.stream), 0);
   run_until(loop, &d.reads, 1);
   net_stream_read_stop(d.stream);
-  /* Its FIN is there, unread. It may wake the loop once, not for ever. */
-  net_loop_run(loop, NET_RUN_NOWAIT);
-  net_loop_run(loop, NET_RUN_NOWAIT);
-  assert_int_equal(sem_post(&go), 0);
-  net_loop_run(loop, NET_RUN_ONCE);
-  assert_int_equal(other.size, 1);
-  assert_int_equal(sem_post(&go), 0);
-  net_loop_run(loop, NET_RUN_ONCE);
-  assert_int_equal(other.size, 2);
+  /* Its FIN comes, and is not read. It may wake the loop once or twice,
+  ** whenever it comes, but not for ever. */
+  passes += passes_until(&other.size, 1);
+  passes += passes_until(&other.size, 2);
+  assert_in_range(passes, 2, 4);
   diary_close(&other);
   peer_join(&second);
   diary_deinit(&other);

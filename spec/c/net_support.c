@@ -277,6 +277,7 @@ void diary_dial(struct diary *d, const char *host, int port,
   char copy[300];
   (void)strncpy(copy, host, sizeof copy - 1);
   copy[sizeof copy - 1] = '\0';
+  conf.path = NULL;
   conf.host = copy;
   conf.port = (uint16_t)port;
   conf.proxy = proxy;
