@@ -19,6 +19,9 @@
 #define LIMIT_PING_INTERVAL_MS 20000u
 #define LIMIT_PING_TIMEOUT_MS 20000u
 #define LIMIT_CHAIN_DEPTH 10u
+#define LIMIT_UPGRADE_TIMEOUT_MS 10000u
+#define LIMIT_BACKLOG 511u
+#define LIMIT_TOPICS 1024u /* of one connection */
 
 /* Fixed ones. */
 #define LIMIT_URL_BYTES (8u * BASE_KIB)

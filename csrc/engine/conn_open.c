@@ -4,9 +4,26 @@
 #include "base/mem.h"
 #include "engine/connection_impl.h"
 
+bool conn_new_head(struct engine_conn *c, bool is_request) {
+  c->head = (struct ws_head *)base_malloc(sizeof *c->head);
+  if (c->head == NULL) {
+    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+    return false;
+  }
+  ws_head_init(c->head, is_request, c->conf.limits->max_header);
+  return true;
+}
+
+void conn_free_head(struct engine_conn *c) {
+  if (c->head != NULL)
+    ws_head_deinit(c->head);
+  base_free(c->head);
+  c->head = NULL;
+}
+
 /* ---- the upgrade (RFC 6455, 4.1) ----------------------------------------- */
 
-static bool send_bytes(struct engine_conn *c, const uint8_t *data, size_t n) {
+bool conn_send_bytes(struct engine_conn *c, const uint8_t *data, size_t n) {
   if (!conn_lend_out(c))
     return false;
   if (c->tls == NULL) {
@@ -21,23 +38,13 @@ static bool send_bytes(struct engine_conn *c, const uint8_t *data, size_t n) {
   return false;
 }
 
-static struct ws_head *new_head(size_t limit_bytes) {
-  struct ws_head *h = (struct ws_head *)base_malloc(sizeof *h);
-  if (h != NULL)
-    ws_head_init(h, false, limit_bytes);
-  return h;
-}
-
 static void start_upgrade(struct engine_conn *c) {
   struct base_buf buf;
   uint8_t nonce[16];
   int err;
   c->phase = CONN_UPGRADE;
-  c->head = new_head(c->conf.limits->max_header);
-  if (c->head == NULL) {
-    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+  if (!conn_new_head(c, false))
     return;
-  }
   if (!tls_random(nonce, sizeof nonce)) {
     conn_end(c, base_error_new(BASE_KIND_TLS, "random",
                                "the system's random generator failed"));
@@ -49,26 +56,23 @@ static void start_upgrade(struct engine_conn *c) {
   if (err != 0)
     conn_end(c, base_error_from(err));
   else
-    (void)send_bytes(c, base_buf_data(&buf), buf.len);
+    (void)conn_send_bytes(c, base_buf_data(&buf), buf.len);
   base_buf_free(&buf);
 }
 
-static void opened(struct engine_conn *c, const char *subprotocol) {
+void conn_opened(struct engine_conn *c) {
   const struct engine_limits *l = c->conf.limits;
+  uint64_t now = net_loop_now_ms(c->engine->loop);
   c->phase = c->close == CLOSE_NONE ? CONN_OPEN : CONN_CLOSING;
-  c->opened_at = c->read_at;
+  c->end.opened = true;
+  c->opened_at = now;
   c->open_by = 0;
   c->grace = false;
   if (c->phase == CONN_CLOSING)
-    c->close_by = c->read_at + l->close_timeout_ms;
+    c->close_by = now + l->close_timeout_ms;
   if (l->ping_interval_ms != 0)
-    c->ping_at = c->read_at + l->ping_interval_ms;
+    c->ping_at = now + l->ping_interval_ms;
   conn_arm(c);
-  c->ops->on_open(c->owner, subprotocol);
-  if (c->head != NULL)
-    ws_head_deinit(c->head);
-  base_free(c->head);
-  c->head = NULL;
 }
 
 void conn_answer(struct engine_conn *c, uint8_t *data, size_t n) {
@@ -90,10 +94,20 @@ void conn_answer(struct engine_conn *c, uint8_t *data, size_t n) {
     conn_end(c, err);
     return;
   }
-  opened(c, subprotocol);
+  conn_opened(c);
+  c->ops->on_open(c->owner, subprotocol);
+  conn_free_head(c);
   /* What came right behind the head is the first of the frames. */
   if ((size_t)used < n && c->phase != CONN_ENDED)
     conn_plaintext(c, data + used, n - (size_t)used);
+}
+
+/* The way is clear for HTTP. */
+static void ready(struct engine_conn *c) {
+  if (c->proto.role == WS_SERVER)
+    conn_await_request(c);
+  else
+    start_upgrade(c);
 }
 
 /* ---- TLS ---------------------------------------------------------------- */
@@ -104,20 +118,23 @@ void conn_handshake(struct engine_conn *c) {
   if (c->phase == CONN_ENDED || st == TLS_WANT)
     return;
   if (st != TLS_OK) {
-    conn_end(c, tls_session_error(c->tls));
+    if (c->proto.role == WS_SERVER)
+      conn_fail_gently(c, tls_session_error(c->tls));
+    else
+      conn_end(c, tls_session_error(c->tls));
     return;
   }
   c->peer = tls_session_peer(c->tls);
   if (c->peer == NULL)
     conn_end(c, base_error_from(BASE_ERR_MEMORY));
   else
-    start_upgrade(c);
+    ready(c);
 }
 
 static void start_tls(struct engine_conn *c) {
   struct tls_conf conf;
   struct base_error *err;
-  conf.host = c->request.url->host;
+  conf.host = c->request.url != NULL ? c->request.url->host : NULL;
   conf.ticket = c->conf.ticket;
   conf.trace = c->conf.trace;
   err = tls_session_new(&c->tls, c->conf.tls, &conf);
@@ -133,24 +150,27 @@ static void start_tls(struct engine_conn *c) {
 
 /* ---- the dial ----------------------------------------------------------- */
 
-static void on_done(void *ctx, struct net_stream *s, struct base_error *err) {
-  struct engine_conn *c = (struct engine_conn *)ctx;
-  c->dialled = true;
-  if (err != NULL) {
-    conn_end(c, err);
-    return;
-  }
+void conn_begin(struct engine_conn *c, struct net_stream *s) {
   c->stream = s;
   net_stream_attach(s, &conn_stream_ops, c);
   net_stream_peer(s, c->ip, &c->port);
   if (c->conf.tls != NULL)
     start_tls(c);
   else
-    start_upgrade(c);
+    ready(c);
   if (c->phase == CONN_ENDED)
     return;
   conn_read_start(c);
   conn_flush(c);
+}
+
+static void on_done(void *ctx, struct net_stream *s, struct base_error *err) {
+  struct engine_conn *c = (struct engine_conn *)ctx;
+  c->dialled = true;
+  if (err != NULL)
+    conn_end(c, err);
+  else
+    conn_begin(c, s);
 }
 
 static void on_closed(void *ctx) {
@@ -163,6 +183,7 @@ static const struct net_dial_ops dial_ops = {on_done, on_closed};
 
 int conn_dial(struct engine_conn *c) {
   struct net_dial_conf conf;
+  conf.path = c->request.url->path;
   conf.host = c->request.url->host;
   conf.port = c->request.url->port;
   conf.proxy = c->conf.proxy;

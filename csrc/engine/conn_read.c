@@ -158,7 +158,7 @@ void conn_read_start(struct engine_conn *c) {
     c->reading = true;
 }
 
-static void read_stop(struct engine_conn *c) {
+void conn_read_stop(struct engine_conn *c) {
   if (c->reading)
     net_stream_read_stop(c->stream);
   c->reading = false;
@@ -169,7 +169,7 @@ static void hold(struct engine_conn *c) {
   uint8_t *rest;
   size_t n = ws_protocol_rest(&c->proto, &rest);
   const uint8_t *own = base_buf_data(&c->held);
-  read_stop(c);
+  conn_read_stop(c);
   if (n == 0 || (own != NULL && rest >= own && rest < own + c->held.len))
     return;
   c->proto.in_len = 0;
@@ -205,12 +205,19 @@ static void deliver_tail(struct engine_conn *c) {
 */
 void conn_process(struct engine_conn *c) {
   struct ws_event ev;
+  if (c->phase == CONN_JUDGE)
+    conn_ask(c);
   if (c->in_process || (c->phase != CONN_OPEN && c->phase != CONN_CLOSING))
     return;
   c->in_process = true;
   for (;;) {
     if (c->phase != CONN_OPEN && c->phase != CONN_CLOSING)
       break;
+    if (c->announce && !c->engine->halted) {
+      c->announce = false;
+      c->ops->on_open(c->owner, NULL);
+      continue;
+    }
     if (blocked(c)) {
       hold(c);
       break;
@@ -259,7 +266,7 @@ void engine_conn_set_paused(struct engine_conn *c, bool paused) {
 void engine_conn_resume_all(struct engine *e) {
   struct engine_conn *c;
   for (c = e->conns; c != NULL; c = c->next)
-    if (c->phase == CONN_OPEN || c->phase == CONN_CLOSING)
+    if (c->phase >= CONN_JUDGE && c->phase <= CONN_CLOSING)
       conn_mark_dirty(c);
 }
 
@@ -268,7 +275,15 @@ void engine_conn_resume_all(struct engine *e) {
 void conn_plaintext(struct engine_conn *c, uint8_t *data, size_t n) {
   switch (c->phase) {
   case CONN_UPGRADE:
-    conn_answer(c, data, n);
+    if (c->proto.role == WS_SERVER)
+      conn_request(c, data, n);
+    else
+      conn_answer(c, data, n);
+    break;
+  case CONN_JUDGE:
+  case CONN_ANSWER: /* behind a request: later */
+    if (base_buf_append(&c->held, data, n) != 0)
+      conn_end(c, base_error_from(BASE_ERR_MEMORY));
     break;
   case CONN_OPEN:
   case CONN_CLOSING:
@@ -294,9 +309,10 @@ void conn_steps(struct engine_conn *c) {
 
 /* An end of input: now, or behind what is held. */
 static void ended(struct engine_conn *c, struct base_error *err) {
-  read_stop(c);
-  if ((c->phase == CONN_OPEN || c->phase == CONN_CLOSING) &&
-      (c->stashed || c->held.len > 0)) {
+  conn_read_stop(c);
+  if (c->phase == CONN_JUDGE || c->phase == CONN_ANSWER ||
+      ((c->phase == CONN_OPEN || c->phase == CONN_CLOSING) &&
+       (c->stashed || c->held.len > 0))) {
     if (!c->tail) {
       c->tail = true;
       c->tail_err = err;
@@ -340,6 +356,8 @@ static void on_read(void *ctx, uint8_t *data, size_t n) {
   struct engine_conn *c = (struct engine_conn *)ctx;
   c->read_at = net_loop_now_ms(c->engine->loop);
   c->conf.stats->bytes_in += n;
+  if (c->deaf)
+    return;
   if (c->tls != NULL) {
     tls_session_feed(c->tls, data, n);
     tls_input(c);
@@ -357,7 +375,7 @@ static void on_end(void *ctx, int uv_err) {
     ended(c, base_error_new(BASE_KIND_CLOSED, "reset",
                             "the connection broke: %s",
                             net_error_text(uv_err)));
-  } else if (c->tls != NULL && !c->tail) {
+  } else if (c->tls != NULL && !c->tail && !c->deaf) {
     tls_session_feed_end(c->tls);
     tls_input(c);
   } else {

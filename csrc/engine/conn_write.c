@@ -275,7 +275,10 @@ static bool put_item(struct stage *st, struct engine_item *item) {
   f.opcode = item->opcode;
   f.len = item->blob.len;
   f.masked = c->proto.role == WS_CLIENT;
-  if (!item->begun) {
+  if (!item->begun && item->opcode == ENGINE_RAW) {
+    item->start = c->framed;
+    item->begun = true;
+  } else if (!item->begun) {
     if (f.masked && !fresh_key(c, item->key))
       return false;
     memcpy(f.key, item->key, sizeof f.key);
@@ -290,7 +293,7 @@ static bool put_item(struct stage *st, struct engine_item *item) {
   item->done += n;
   if (item->done == item->blob.len) {
     item->end = c->framed;
-    if (item->fin)
+    if (item->fin && item->opcode != ENGINE_RAW)
       c->conf.stats->messages_out++;
     engine_queue_encoded(c->conf.queue);
   }
@@ -308,7 +311,7 @@ static enum encoded encode_one(struct stage *st) {
   bool ok;
   if (c->close == CLOSE_SENT)
     return ENCODED_ALL;
-  if (!engine_queue_midframe(q)) {
+  if (c->phase != CONN_ANSWER && !engine_queue_midframe(q)) {
     if (c->control.len > 0)
       return put_next_control(st) ? ENCODED_MORE : ENCODED_FAILED;
     if (c->close == CLOSE_NOW ||
@@ -384,10 +387,12 @@ uint64_t conn_touched(const struct engine_conn *c) {
   return out->marks[0].plain; /* a record of which a part left */
 }
 
-/* The fall may have come with the end of an earlier connection. */
+/* The fall may have come with the end of an earlier connection. After wss.stop
+** it is told by the flush that the next run begins with. */
 static void drained(struct engine_conn *c) {
   struct engine_queue *q = c->conf.queue;
-  if (c->phase != CONN_OPEN && c->phase != CONN_CLOSING)
+  if ((c->phase != CONN_OPEN && c->phase != CONN_CLOSING) ||
+      c->engine->halted)
     return;
   if (q->high && q->bytes <= c->conf.limits->low_water) {
     q->high = false;
@@ -408,7 +413,7 @@ static bool flush_batch(struct engine_conn *c, size_t *budget) {
   long n;
   if (!conn_lend_out(c))
     return false;
-  if ((c->phase == CONN_OPEN || c->phase == CONN_CLOSING) && !encode(c))
+  if (c->phase >= CONN_ANSWER && c->phase <= CONN_CLOSING && !encode(c))
     return false;
   out = c->out;
   if (out->buf.len == 0)
@@ -464,7 +469,10 @@ void conn_flush(struct engine_conn *c) {
     return;
   if (c->out != NULL && c->out->buf.len == 0)
     return_out(c);
-  conn_closed_maybe(c);
+  if (c->phase == CONN_ANSWER)
+    conn_answered(c);
+  else
+    conn_closed_maybe(c);
 }
 
 /* What TLS has still to say (an alert, close_notify), if that costs no

@@ -45,8 +45,8 @@ static bool overdue(struct engine_conn *c, uint64_t by) {
   return false;
 }
 
-static struct base_error *late(const char *code, uint32_t ms,
-                               const char *sentence) {
+struct base_error *conn_late(const char *code, uint32_t ms,
+                             const char *sentence) {
   struct base_error *err;
   err = base_error_new(BASE_KIND_TIMEOUT, code, "%s within %g seconds",
                        sentence, ms / 1000.0);
@@ -59,9 +59,13 @@ static void tick_open(struct engine_conn *c) {
     "no connection could be made", "the TLS handshake did not end",
     "the server did not answer the upgrade"
   };
-  if (c->phase <= CONN_UPGRADE && overdue(c, c->open_by))
-    conn_end(c, late("open", c->conf.limits->open_timeout_ms,
-                     sentences[c->phase]));
+  if (c->phase > CONN_JUDGE || !overdue(c, c->open_by))
+    return;
+  if (c->proto.role == WS_SERVER)
+    conn_serve_late(c);
+  else
+    conn_end(c, conn_late("open", c->conf.limits->open_timeout_ms,
+                          sentences[c->phase]));
 }
 
 /* What came before the connection broke was not taken in time. */
@@ -86,10 +90,12 @@ static void tick_close(struct engine_conn *c) {
     give_up(c);
   else if (c->got_close || c->violation != NULL)
     conn_eof(c, NULL); /* all was said; the peer just does not hang up */
+  else if (c->phase == CONN_LINGER)
+    conn_end(c, NULL);
   else if (c->close == CLOSE_SENT)
-    conn_end(c, late("close", ms, "the peer did not answer the close"));
+    conn_end(c, conn_late("close", ms, "the peer did not answer the close"));
   else
-    conn_end(c, late("drain", ms, "what was queued was not sent"));
+    conn_end(c, conn_late("drain", ms, "what was queued was not sent"));
 }
 
 /* Anything heard since the ping is a sign of life, and so is a peer that
@@ -108,7 +114,7 @@ static void tick_ping(struct engine_conn *c) {
       c->pong_by = 0; /* we do not listen, or the peer lives */
       c->grace = false;
     } else if (overdue(c, c->pong_by)) {
-      conn_end(c, late("ping", l->ping_timeout_ms,
+      conn_end(c, conn_late("ping", l->ping_timeout_ms,
                        "the peer did not answer a ping"));
       return;
     }
@@ -208,7 +214,7 @@ void conn_closed_maybe(struct engine_conn *c) {
 
 /* Nothing more comes from the peer: by its FIN (NULL) or for a reason. */
 void conn_eof(struct engine_conn *c, struct base_error *err) {
-  if (c->got_close) {
+  if (c->got_close || (c->served && !c->end.opened && c->violation == NULL)) {
     base_error_free(err);
     conn_end(c, NULL);
     return;
@@ -238,7 +244,6 @@ void conn_end(struct engine_conn *c, struct base_error *err) {
     return;
   }
   c->phase = CONN_ENDED; /* whatever fails below, it ends once */
-  c->end.opened = was >= CONN_OPEN;
   if (c->end.opened)
     c->end.uptime = (double)(now_ms(c) - c->opened_at) / 1000.0;
   c->end.err = err;
@@ -266,9 +271,7 @@ static void free_all(struct engine_conn *c) {
     c->engine->ledger.ssl_objects--;
   }
   tls_peer_unref(c->peer);
-  if (c->head != NULL)
-    ws_head_deinit(c->head);
-  base_free(c->head);
+  conn_free_head(c);
   ws_protocol_deinit(&c->proto);
   base_buf_free(&c->held);
   base_buf_free(&c->stash);
@@ -310,36 +313,71 @@ void engine_conn_terminate(struct engine_conn *c, struct base_error *err) {
   conn_end(c, err);
 }
 
-int engine_conn_dial(struct engine_conn **out, struct engine *e,
-                     const struct engine_conn_conf *conf,
-                     const struct engine_conn_ops *ops, void *owner) {
+/* NULL without memory. */
+static struct engine_conn *new_conn(struct engine *e, enum ws_role role,
+                                    const struct engine_conn_conf *conf,
+                                    const struct engine_conn_ops *ops,
+                                    void *owner) {
   struct engine_conn *c = (struct engine_conn *)base_calloc(1, sizeof *c);
   if (c == NULL)
-    return BASE_ERR_MEMORY;
+    return NULL;
   c->engine = e;
   c->conf = *conf;
-  c->request = *conf->request;
+  if (conf->request != NULL)
+    c->request = *conf->request;
   c->ops = ops;
   c->owner = owner;
   base_buf_init(&c->held, 2 * (LIMIT_READ_BYTES + LIMIT_PLAIN_BYTES));
   base_buf_init(&c->control, CONN_CONTROL_BYTES);
-  ws_protocol_init(&c->proto, WS_CLIENT, conf->limits->max_message);
+  ws_protocol_init(&c->proto, role, conf->limits->max_message);
   c->timer = net_timer_new(e->loop, tick, c);
-  if (c->timer == NULL || conn_dial(c) != 0) {
-    net_timer_free(c->timer);
+  if (c->timer == NULL) {
     ws_protocol_deinit(&c->proto);
     base_free(c);
-    return BASE_ERR_MEMORY;
+    return NULL;
   }
+  return c;
+}
+
+static void enlist(struct engine_conn *c) {
+  struct engine *e = c->engine;
   c->next = e->conns;
   c->at = &e->conns;
   if (c->next != NULL)
     c->next->at = &c->next;
   e->conns = c;
   e->ledger.transports++;
-  c->open_by = net_loop_update_ms(e->loop) + conf->limits->open_timeout_ms;
+  c->open_by = net_loop_update_ms(e->loop) + c->conf.limits->open_timeout_ms;
   conn_arm(c);
+}
+
+int engine_conn_dial(struct engine_conn **out, struct engine *e,
+                     const struct engine_conn_conf *conf,
+                     const struct engine_conn_ops *ops, void *owner) {
+  struct engine_conn *c = new_conn(e, WS_CLIENT, conf, ops, owner);
+  if (c == NULL)
+    return BASE_ERR_MEMORY;
+  if (conn_dial(c) != 0) {
+    net_timer_free(c->timer);
+    ws_protocol_deinit(&c->proto);
+    base_free(c);
+    return BASE_ERR_MEMORY;
+  }
+  enlist(c);
   *out = c;
+  return 0;
+}
+
+int engine_conn_accept(struct engine_conn **out, struct engine *e,
+                       struct net_stream *stream,
+                       const struct engine_conn_conf *conf,
+                       const struct engine_conn_ops *ops, void *owner) {
+  struct engine_conn *c = new_conn(e, WS_SERVER, conf, ops, owner);
+  if (c == NULL)
+    return BASE_ERR_MEMORY;
+  enlist(c);
+  *out = c;
+  conn_begin(c, stream);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
-** ONE transport with its TLS and WebSocket state, single use: dialled (and,
-** with the server, accepted), opened, closed, gone. Reconnecting is the
+** ONE transport with its TLS and WebSocket state, single use: dialled or
+** accepted, opened, closed, gone. Reconnecting is the
 ** client's business.
 **
 ** Nothing is called back from inside the functions here, except that
@@ -25,6 +25,7 @@
 struct engine_limits {
   size_t max_message, max_buffered, high_water, low_water, max_header;
   uint32_t open_timeout_ms, close_timeout_ms;
+  uint32_t upgrade_timeout_ms; /* a server's, for what its user decides */
   uint32_t ping_interval_ms, ping_timeout_ms; /* 0: none */
 };
 
@@ -51,7 +52,13 @@ struct engine_stats {
 };
 
 struct engine_conn_ops {
+  /* It is open; an accepted one's 'subprotocol' is NULL, its owner knows. */
   void (*on_open)(void *owner, const char *subprotocol);
+  /* A well-formed request came over an accepted one. Both arguments are good
+  ** until it is answered (engine_conn_upgrade, engine_conn_answer), which may
+  ** be now or later. */
+  void (*on_request)(void *owner, const struct ws_head *head,
+                     const struct ws_ask *ask);
   void (*on_message)(void *owner, const uint8_t *data, size_t n, bool text);
   void (*on_ping)(void *owner, const uint8_t *data, size_t n);
   /* 'seconds' is negative where no ping of ours had that payload. */
@@ -69,7 +76,8 @@ struct engine_conn_conf {
   const struct engine_limits *limits;
   struct engine_queue *queue;
   struct engine_stats *stats;
-  const struct ws_request *request; /* 'key' is the connection's to fill */
+  const struct ws_request *request; /* 'key' is the connection's to fill; NULL
+                                       for one that is accepted */
   const struct net_proxy *proxy;
   struct tls_context *tls;          /* NULL: plain */
   struct tls_ticket *ticket;        /* or NULL */
@@ -82,6 +90,31 @@ struct engine_conn;
 int engine_conn_dial(struct engine_conn **out, struct engine *e,
                      const struct engine_conn_conf *conf,
                      const struct engine_conn_ops *ops, void *owner);
+
+/* A connection that a peer made: the stream is its own from here on. 0 or
+** BASE_ERR_MEMORY, in which case nothing will be called and nothing changed
+** hands. */
+int engine_conn_accept(struct engine_conn **out, struct engine *e,
+                       struct net_stream *stream,
+                       const struct engine_conn_conf *conf,
+                       const struct engine_conn_ops *ops, void *owner);
+
+/* Does a request wait for its answer? */
+bool engine_conn_asks(const struct engine_conn *c);
+
+/*
+** Answer the request that waits: with a 101, after which the connection is
+** open; or with anything else. 'body' (or NULL) is a message of which the
+** queue sends the bytes as they are; it is accepted in any case. 0; or a
+** negative base_err, and the request still waits for another answer.
+*/
+int engine_conn_upgrade(struct engine_conn *c, const struct ws_accept *a);
+int engine_conn_answer(struct engine_conn *c, const struct ws_response *r,
+                       struct engine_item *body);
+/* Refuse it with a status and a sentence, which is the body, and what the end
+** of the connection will be given too. */
+void engine_conn_turn_away(struct engine_conn *c, int status,
+                           const char *why);
 
 /* Something was put into the queue. */
 void engine_conn_wake(struct engine_conn *c);

@@ -1,6 +1,7 @@
 /*
 ** The inside of a connection, shared by connection.c (life and end),
-** conn_open.c (from dialling to open), conn_read.c and conn_write.c.
+** conn_open.c (from dialling to open), conn_serve.c (from accepting to open),
+** conn_read.c and conn_write.c.
 */
 #ifndef ENGINE_CONNECTION_IMPL_H
 #define ENGINE_CONNECTION_IMPL_H
@@ -13,7 +14,9 @@
 enum conn_phase {
   CONN_DIAL,
   CONN_TLS,
-  CONN_UPGRADE,
+  CONN_UPGRADE, /* a client waits for the answer, a server for a request */
+  CONN_JUDGE,   /* a server's user has the request */
+  CONN_ANSWER,  /* an answer other than 101 is being sent */
   CONN_OPEN,
   CONN_CLOSING, /* a close is wanted, was sent or was received */
   CONN_LINGER,  /* nothing more to say or hear; waiting for the peer's FIN */
@@ -65,6 +68,11 @@ struct engine_conn {
   /* opening */
   struct ws_request request;
   struct ws_head *head;
+  struct ws_ask ask; /* what 'head' asks for */
+  bool keep;         /* another request may follow the answer */
+  bool served;       /* one was answered before */
+  bool announce;     /* on_request or on_open has still to be called */
+  bool deaf;         /* TLS has failed: what comes is of no interest */
 
   /* input */
   struct ws_protocol proto;
@@ -106,13 +114,30 @@ void conn_eof(struct engine_conn *c, struct base_error *err);
 void conn_closed_maybe(struct engine_conn *c);
 void conn_arm(struct engine_conn *c);
 void conn_gone(struct engine_conn *c);
+struct base_error *conn_late(const char *code, uint32_t ms,
+                             const char *sentence);
 
 /* conn_open.c */
 int conn_dial(struct engine_conn *c);
 void conn_handshake(struct engine_conn *c);
 void conn_answer(struct engine_conn *c, uint8_t *data, size_t n);
 
+void conn_begin(struct engine_conn *c, struct net_stream *s);
+void conn_opened(struct engine_conn *c);
+bool conn_new_head(struct engine_conn *c, bool is_request);
+void conn_free_head(struct engine_conn *c);
+bool conn_send_bytes(struct engine_conn *c, const uint8_t *data, size_t n);
+
+/* conn_serve.c */
+void conn_await_request(struct engine_conn *c);
+void conn_request(struct engine_conn *c, const uint8_t *data, size_t n);
+void conn_ask(struct engine_conn *c);
+void conn_answered(struct engine_conn *c);
+void conn_serve_late(struct engine_conn *c);
+void conn_fail_gently(struct engine_conn *c, struct base_error *err);
+
 /* conn_read.c */
+void conn_read_stop(struct engine_conn *c);
 extern const struct net_stream_ops conn_stream_ops;
 void conn_plaintext(struct engine_conn *c, uint8_t *data, size_t n);
 void conn_process(struct engine_conn *c);

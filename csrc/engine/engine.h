@@ -41,6 +41,7 @@ struct engine_out {
 /* Live objects; every row is zero once everything is closed. */
 struct engine_ledger {
   size_t connections; /* engine_conn */
+  size_t servers;
   size_t transports;  /* streams and dials */
   size_t ssl_objects;
   size_t pinned_strings, pinned_bytes;

@@ -39,6 +39,9 @@ struct engine_item {
   bool begun;          /* its header was encoded */
 };
 
+/* In place of an opcode: bytes that are no frame (the body of an answer). */
+enum { ENGINE_RAW = 0xff };
+
 struct engine_list {
   struct base_blob *head, *tail;
 };

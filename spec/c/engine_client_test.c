@@ -28,7 +28,7 @@ static int tear_down(void **state) {
 }
 
 static void hang_up(int fd) {
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
 }
@@ -40,14 +40,14 @@ static void nothing_is_told_from_inside_the_call(void **state) {
   (void)state;
   user_dial(&u);
   assert_int_equal(u.opens, 0);
-  assert_int_equal(engine_client_state(u.client), ENGINE_CONNECTING);
+  assert_int_equal(engine_socket_state(u.client), ENGINE_CONNECTING);
   fd = srv_open(&u);
   assert_int_equal(u.attempt, 1);
-  assert_int_equal(engine_client_state(u.client), ENGINE_OPEN);
+  assert_int_equal(engine_socket_state(u.client), ENGINE_OPEN);
   assert_int_equal(u.engine->ledger.transports, 1);
   assert_int_equal(u.engine->ledger.connections, 1);
   hang_up(fd);
-  assert_int_equal(engine_client_state(u.client), ENGINE_CLOSED);
+  assert_int_equal(engine_socket_state(u.client), ENGINE_CLOSED);
 }
 
 static void a_refused_port_is_a_connect_error(void **state) {
@@ -147,7 +147,7 @@ static void check_script(uint32_t sum) {
 
 /* Without a turn of the loop in between both pieces might come in one read. */
 static void send_cut(int fd, const uint8_t *bytes, size_t n, size_t at) {
-  const struct engine_stats *s = engine_client_stats(u.client);
+  const struct engine_stats *s = engine_socket_stats(u.client);
   uint64_t before = s->bytes_in;
   srv_send(&u, fd, bytes, at);
   while (s->bytes_in < before + at)
@@ -261,14 +261,14 @@ static void what_nobody_takes_stays_with_the_peer(void **state) {
   in_order = 0;
   u.hook = check_order;
   user_dial(&u);
-  engine_client_set_taking(u.client, false);
+  engine_socket_set_taking(u.client, false);
   fd = srv_open(&u);
   sent = flood(fd);
   assert_true(sent > 100);
   assert_int_equal(u.messages, 0);
   assert_true(heap_bytes() < 1024 * 1024);
-  assert_true(engine_client_stats(u.client)->bytes_in < 1024 * 1024);
-  engine_client_set_taking(u.client, true);
+  assert_true(engine_socket_stats(u.client)->bytes_in < 1024 * 1024);
+  engine_socket_set_taking(u.client, true);
   srv_send(&u, fd, rest, rest_len);
   until(&u, &u.messages, sent + 1);
   u.hook = NULL;
@@ -279,7 +279,7 @@ static void what_nobody_takes_stays_with_the_peer(void **state) {
 static void take_one(struct user *who, const char *event) {
   check_order(who, event);
   if (strcmp(event, "message") == 0)
-    engine_client_set_taking(who->client, false);
+    engine_socket_set_taking(who->client, false);
 }
 
 static void a_taker_of_one_gets_one(void **state) {
@@ -288,14 +288,14 @@ static void a_taker_of_one_gets_one(void **state) {
   in_order = 0;
   u.hook = take_one;
   user_dial(&u);
-  engine_client_set_taking(u.client, false);
+  engine_socket_set_taking(u.client, false);
   fd = srv_open(&u);
   for (i = 0; i < 100; i++)
     srv_frame(&u, fd, 0x82, &i, sizeof i);
   for (i = 1; i <= 100; i++) {
-    engine_client_set_taking(u.client, true);
+    engine_socket_set_taking(u.client, true);
     if (i % 2 == 0)
-      engine_client_pump(u.client); /* at once, if it is there already */
+      engine_socket_pump(u.client); /* at once, if it is there already */
     until(&u, &u.messages, i);
     turn(&u);
     assert_int_equal(u.messages, i);
@@ -307,7 +307,7 @@ static void a_taker_of_one_gets_one(void **state) {
 static void pause_at_three(struct user *who, const char *event) {
   check_order(who, event);
   if (who->messages == 3)
-    engine_client_set_paused(who->client, true);
+    engine_socket_set_paused(who->client, true);
 }
 
 static void a_pause_in_a_handler_holds_at_once_and_loses_nothing(void **state) {
@@ -332,7 +332,7 @@ static void a_pause_in_a_handler_holds_at_once_and_loses_nothing(void **state) {
     turn(&u);
   assert_int_equal(u.messages, 3);
   u.hook = check_order;
-  engine_client_set_paused(u.client, false);
+  engine_socket_set_paused(u.client, false);
   until(&u, &u.messages, 30);
   u.hook = NULL;
   hang_up(fd);
@@ -344,7 +344,7 @@ static void an_end_behind_what_is_held_comes_after_it(void **state) {
   in_order = 0;
   u.hook = check_order;
   user_dial(&u);
-  engine_client_set_paused(u.client, true);
+  engine_socket_set_paused(u.client, true);
   fd = srv_open(&u);
   for (i = 0; i < 10; i++)
     srv_frame(&u, fd, 0x82, &i, sizeof i);
@@ -352,7 +352,7 @@ static void an_end_behind_what_is_held_comes_after_it(void **state) {
   for (i = 0; i < 5; i++)
     turn(&u);
   assert_int_equal(u.closes, 0);
-  engine_client_set_paused(u.client, false);
+  engine_socket_set_paused(u.client, false);
   until_closed(&u);
   assert_int_equal(u.messages, 10);
   check_end(&u, "closed", "eof");

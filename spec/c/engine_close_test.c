@@ -34,9 +34,9 @@ static void we_close_first(void **state) {
   user_dial(&u);
   fd = srv_open(&u);
   user_send(&u, 5);
-  engine_client_close(u.client, 1001, "bye", 3);
-  engine_client_close(u.client, 1002, "twice", 5); /* does nothing */
-  assert_int_equal(engine_client_state(u.client), ENGINE_CLOSING);
+  engine_socket_close(u.client, 1001, "bye", 3);
+  engine_socket_close(u.client, 1002, "twice", 5); /* does nothing */
+  assert_int_equal(engine_socket_state(u.client), ENGINE_CLOSING);
   {
     struct frame f;
     assert_true(srv_get(&u, fd, &f)); /* what was queued goes before */
@@ -71,7 +71,7 @@ static void both_close_at_once(void **state) {
   (void)state;
   user_dial(&u);
   fd = srv_open(&u);
-  engine_client_close(u.client, 1000, "ours", 4);
+  engine_socket_close(u.client, 1000, "ours", 4);
   srv_send_close(&u, fd, 1001, "theirs");
   srv_expect_close(&u, fd, 1000, "ours");
   assert_int_equal(shutdown(fd, SHUT_WR), 0);
@@ -137,7 +137,7 @@ static void a_peer_that_does_not_hang_up_is_hung_up_on(void **state) {
   limits.close_timeout_ms = 30;
   user_dial(&u);
   fd = srv_open(&u);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   srv_expect_close(&u, fd, 1000, "");
   srv_send_close(&u, fd, 1000, "");
   until_closed(&u);
@@ -151,7 +151,7 @@ static void a_close_without_an_answer_times_out(void **state) {
   limits.close_timeout_ms = 30;
   user_dial(&u);
   fd = srv_open(&u);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   until_closed(&u);
   check_end(&u, "timeout", "close");
   srv_close(fd);
@@ -165,7 +165,7 @@ static void a_peer_that_takes_nothing_of_the_queue_times_out(void **state) {
   fd = srv_open(&u);
   for (i = 0; i < 16; i++)
     user_send(&u, 1024 * 1024);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   until_closed(&u);
   check_end(&u, "timeout", "drain");
   assert_int_equal(u.told[BASE_PARTIAL], 1);
@@ -190,7 +190,7 @@ static void a_queue_that_drains_slowly_is_waited_for(void **state) {
   fd = srv_open(&u);
   for (i = 0; i < 40; i++)
     user_send(&u, 1024 * 1024);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   for (i = 0; i < 40; i++) {
     if (i < 15)
       dawdle(50);
@@ -211,7 +211,7 @@ static void closing_before_it_is_open_needs_no_handshake(void **state) {
   (void)state;
   user_dial(&u);
   fd = srv_accept(&u);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   until_closed(&u);
   check_end(&u, "closed", "local");
   srv_close(fd);
@@ -224,7 +224,7 @@ static void closing_before_it_is_open_sends_what_is_queued(void **state) {
   (void)state;
   user_dial(&u);
   user_send(&u, 7);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   fd = srv_accept(&u);
   srv_upgrade(&u, fd, "");
   assert_true(srv_get(&u, fd, &f));
@@ -246,8 +246,8 @@ static void terminate_ends_at_once_and_says_so(void **state) {
   for (i = 0; i < 16; i++)
     user_send(&u, 1024 * 1024);
   turn(&u);
-  engine_client_terminate(u.client);
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
+  engine_socket_terminate(u.client);
   assert_int_equal(u.closes, 0); /* never from inside a call */
   until_closed(&u);
   check_end(&u, "closed", "local");
@@ -365,7 +365,7 @@ static void a_violation_after_our_close_ends_at_once(void **state) {
   (void)state;
   user_dial(&u);
   fd = srv_open(&u);
-  engine_client_close(u.client, 1000, "", 0);
+  engine_socket_close(u.client, 1000, "", 0);
   srv_expect_close(&u, fd, 1000, "");
   srv_send(&u, fd, "\x83\x00", 2);
   until_closed(&u);
@@ -408,9 +408,9 @@ static void a_peer_that_answers_pings_stays(void **state) {
   }
   until(&u, &u.pongs, 5);
   assert_true(u.seconds >= 0);
-  assert_true(engine_client_stats(u.client)->rtt >= 0);
+  assert_true(engine_socket_stats(u.client)->rtt >= 0);
   assert_int_equal(u.closes, 0);
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
 }
@@ -430,7 +430,7 @@ static void a_peer_that_talks_need_not_answer_pings(void **state) {
     turn(&u);
   }
   assert_int_equal(u.closes, 0);
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
 }
@@ -453,7 +453,7 @@ static void a_late_loop_looks_before_it_blames(void **state) {
     continue;
   until(&u, &u.pongs, 1);
   assert_int_equal(u.closes, 0);
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
 }

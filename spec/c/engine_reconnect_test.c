@@ -28,7 +28,7 @@ static int tear_down(void **state) {
 }
 
 static void hang_up(int fd) {
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
 }
@@ -64,8 +64,8 @@ static void a_wait_ends_at_once_when_it_is_closed(void **state) {
   srv_close(fd);
   until(&u, &u.downs, 1);
   turn(&u);
-  assert_int_equal(engine_client_state(u.client), ENGINE_WAITING);
-  engine_client_close(u.client, 1000, "", 0);
+  assert_int_equal(engine_socket_state(u.client), ENGINE_WAITING);
+  engine_socket_close(u.client, 1000, "", 0);
   assert_int_equal(u.closes, 0);
   until_closed(&u);
 }
@@ -170,7 +170,7 @@ static void break_at(size_t count, size_t head, size_t size, size_t cut) {
     assert_false(seen[number]);
     free(f.data);
   }
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
   user_deinit(&u);
@@ -204,24 +204,24 @@ static void act_reconnect(struct user *who) {
 }
 
 static void act_close(struct user *who) {
-  engine_client_close(who->client, 1000, "", 0);
+  engine_socket_close(who->client, 1000, "", 0);
 }
 
 static void act_terminate(struct user *who) {
-  engine_client_terminate(who->client);
+  engine_socket_terminate(who->client);
 }
 
 static void act_all(struct user *who) {
   struct base_error *err = user_try_send(who, "more", 4, WS_TEXT);
   base_error_free(err);
   (void)engine_client_reconnect(who->client);
-  engine_client_set_taking(who->client, false);
-  engine_client_set_paused(who->client, true);
-  engine_client_set_paused(who->client, false);
-  engine_client_set_taking(who->client, true);
-  engine_client_close(who->client, 1000, "", 0);
+  engine_socket_set_taking(who->client, false);
+  engine_socket_set_paused(who->client, true);
+  engine_socket_set_paused(who->client, false);
+  engine_socket_set_taking(who->client, true);
+  engine_socket_close(who->client, 1000, "", 0);
   (void)engine_client_reconnect(who->client);
-  engine_client_terminate(who->client);
+  engine_socket_terminate(who->client);
 }
 
 /* Give every event its chance; true while the server was dialled. */
@@ -243,7 +243,7 @@ static void serve_every_event(void) {
     srv_frame(&u, fds[n], 0x89, "ping", 4);
     srv_frame(&u, fds[n], 0x8a, "pong", 4);
     srv_frame(&u, fds[n], 0x81, "text", 4);
-    while (engine_client_buffered(u.client) > 0 && u.hooked == 0 &&
+    while (engine_socket_buffered(u.client) > 0 && u.hooked == 0 &&
            srv_read(&u, fds[n], sink, 1) == 1)
       (void)srv_read(&u, fds[n], sink, 4096);
     for (i = 0; i < 10; i++)
@@ -282,10 +282,10 @@ static void an_act_in_every_event_leaves_one_transport(void **state) {
         user_send(&u, 100000);
       serve_every_event();
       if (u.closes == 0 && strcmp(events[e], "close") == 0)
-        engine_client_terminate(u.client);
+        engine_socket_terminate(u.client);
       until(&u, &u.hooked, u.hooked > 0 ? u.hooked : 1); /* it happened */
       if (u.closes == 0)
-        engine_client_terminate(u.client);
+        engine_socket_terminate(u.client);
       until_closed(&u);
       u.hook = NULL;
       user_deinit(&u);
@@ -314,7 +314,7 @@ static void reconnecting_while_messages_are_settled_dials_once(void **state) {
     user_send(&u, 1024 * 1024);
   turn(&u);
   u.hook = NULL;
-  engine_client_terminate(u.client); /* not asked for: see 'closing' */
+  engine_socket_terminate(u.client); /* not asked for: see 'closing' */
   until_closed(&u);
   srv_close(fd);
   user_deinit(&u);
@@ -339,7 +339,7 @@ static void reconnecting_while_messages_are_settled_dials_once(void **state) {
 
 static void close_on_release(struct user *who, const char *event) {
   if (strcmp(event, "release") == 0)
-    engine_client_close(who->client, 1000, "", 0);
+    engine_socket_close(who->client, 1000, "", 0);
 }
 
 static void closing_while_messages_are_settled_asks_no_policy(void **state) {
@@ -359,7 +359,7 @@ static void closing_while_messages_are_settled_asks_no_policy(void **state) {
 /* ---- owners that go ------------------------------------------------------- */
 
 static void detach(void) {
-  engine_client_detach(u.client);
+  engine_socket_detach(u.client);
   u.client = NULL; /* any call-out from here on is a failure */
 }
 
@@ -392,14 +392,14 @@ static int bring_to(int state) {
     turn(&u);
   }
   if (state == STASHED) {
-    engine_client_set_taking(u.client, false);
+    engine_socket_set_taking(u.client, false);
     srv_frame(&u, fd, 0x81, "kept", 4);
     srv_frame(&u, fd, 0x81, "held", 4);
     turn(&u);
     turn(&u);
   }
   if (state == CLOSING)
-    engine_client_close(u.client, 1000, "", 0);
+    engine_socket_close(u.client, 1000, "", 0);
   if (state == CLOSED_BY_PEER)
     srv_send_close(&u, fd, 1000, "");
   if (state == VIOLATED)
@@ -414,7 +414,7 @@ static int bring_to(int state) {
   if (state == WAITING)
     until(&u, &u.downs, 1);
   if (state == ENDED) {
-    engine_client_terminate(u.client);
+    engine_socket_terminate(u.client);
     until_closed(&u);
   }
   return fd;

@@ -26,7 +26,7 @@ static int tear_down(void **state) {
 }
 
 static void hang_up(int fd) {
-  engine_client_terminate(u.client);
+  engine_socket_terminate(u.client);
   until_closed(&u);
   srv_close(fd);
 }
@@ -39,7 +39,7 @@ static void our_pings_are_timed_and_their_pongs_told(void **state) {
   (void)state;
   user_dial(&u);
   fd = srv_open(&u);
-  assert_null(engine_client_ping(u.client, (const uint8_t *)"one", 3));
+  assert_null(engine_socket_ping(u.client, (const uint8_t *)"one", 3));
   assert_true(srv_get(&u, fd, &f));
   assert_int_equal(f.opcode, WS_PING);
   assert_string_equal((char *)f.data, "one");
@@ -87,7 +87,7 @@ static void what_is_sent_before_it_is_open_arrives_in_order(void **state) {
   user_dial(&u);
   for (i = 0; i < 50; i++)
     user_send(&u, 4 + i * 400);
-  assert_true(engine_client_buffered(u.client) > 0);
+  assert_true(engine_socket_buffered(u.client) > 0);
   fd = srv_open(&u);
   for (i = 0; i < 50; i++) {
     assert_true(srv_get(&u, fd, &f));
@@ -96,7 +96,7 @@ static void what_is_sent_before_it_is_open_arrives_in_order(void **state) {
     free(f.data);
   }
   until(&u, &u.told[BASE_WRITTEN], 50);
-  assert_int_equal(engine_client_buffered(u.client), 0);
+  assert_int_equal(engine_socket_buffered(u.client), 0);
   hang_up(fd);
 }
 
@@ -148,7 +148,7 @@ static void drain_is_told_once_from_above_high_to_below_low(void **state) {
     user_send(&u, 1024 * 1024);
   for (i = 0; i < 24; i++) {
     assert_int_equal(u.drains == 0 ||
-                       engine_client_buffered(u.client) <= 1024, 1);
+                       engine_socket_buffered(u.client) <= 1024, 1);
     assert_true(srv_get(&u, fd, &f));
     free(f.data);
   }
@@ -168,15 +168,15 @@ static void a_closed_client_refuses_everything(void **state) {
   err = user_try_send(&u, "x", 1, WS_TEXT);
   assert_int_equal(err->kind, BASE_KIND_CLOSED);
   base_error_free(err);
-  err = engine_client_stream(u.client, &s, WS_TEXT);
+  err = engine_socket_stream(u.client, &s, WS_TEXT);
   assert_int_equal(err->kind, BASE_KIND_CLOSED);
   base_error_free(err);
-  err = engine_client_ping(u.client, NULL, 0);
+  err = engine_socket_ping(u.client, NULL, 0);
   assert_int_equal(err->kind, BASE_KIND_CLOSED);
   base_error_free(err);
   assert_false(engine_client_reconnect(u.client));
-  engine_client_close(u.client, 1000, "", 0);
-  engine_client_terminate(u.client);
+  engine_socket_close(u.client, 1000, "", 0);
+  engine_socket_terminate(u.client);
 }
 
 /* ---- streams ------------------------------------------------------------ */
@@ -186,7 +186,7 @@ static void write_piece(struct engine_stream *s, size_t n) {
   struct engine_item *item;
   assert_non_null(data);
   item = user_item(&u, data, n, WS_BINARY);
-  assert_null(engine_client_write(u.client, s, item));
+  assert_null(engine_socket_write(u.client, s, item));
   free(data);
 }
 
@@ -197,7 +197,7 @@ static void control_frames_do_not_wait_for_a_stream(void **state) {
   (void)state;
   user_dial(&u);
   fd = srv_open(&u);
-  assert_null(engine_client_stream(u.client, &s, WS_BINARY));
+  assert_null(engine_socket_stream(u.client, &s, WS_BINARY));
   write_piece(s, 3);
   assert_true(srv_get(&u, fd, &f));
   assert_false(f.fin);
@@ -209,7 +209,7 @@ static void control_frames_do_not_wait_for_a_stream(void **state) {
   assert_int_equal(f.opcode, WS_PONG);
   free(f.data);
   write_piece(s, 4);
-  assert_null(engine_client_finish(u.client, s));
+  assert_null(engine_socket_finish(u.client, s));
   assert_true(srv_get(&u, fd, &f));
   assert_true(f.fin);
   assert_int_equal(f.opcode, WS_CONTINUATION);
@@ -218,7 +218,7 @@ static void control_frames_do_not_wait_for_a_stream(void **state) {
   assert_true(srv_get(&u, fd, &f));
   assert_int_equal(f.len, 9);
   free(f.data);
-  engine_client_abandon(u.client, s);
+  engine_socket_abandon(u.client, s);
   hang_up(fd);
 }
 
@@ -229,12 +229,12 @@ static void a_begun_stream_that_is_given_up_ends_the_connection(void **state) {
   (void)state;
   user_dial(&u);
   fd = srv_open(&u);
-  assert_null(engine_client_stream(u.client, &s, WS_BINARY));
+  assert_null(engine_socket_stream(u.client, &s, WS_BINARY));
   write_piece(s, 3);
   assert_true(srv_get(&u, fd, &f));
   free(f.data);
   write_piece(s, 3);
-  engine_client_abandon(u.client, s);
+  engine_socket_abandon(u.client, s);
   assert_int_equal(u.told[BASE_UNSENT] + u.told[BASE_PARTIAL], 0);
   until_closed(&u);
   check_end(&u, "closed", "local");
@@ -247,10 +247,10 @@ static void a_stream_given_up_before_it_began_is_forgotten(void **state) {
   int fd;
   (void)state;
   user_dial(&u);
-  assert_null(engine_client_stream(u.client, &s, WS_BINARY));
+  assert_null(engine_socket_stream(u.client, &s, WS_BINARY));
   write_piece(s, 3);
   user_send(&u, 9);
-  engine_client_abandon(u.client, s);
+  engine_socket_abandon(u.client, s);
   fd = srv_open(&u);
   assert_true(srv_get(&u, fd, &f));
   assert_int_equal(f.len, 9);

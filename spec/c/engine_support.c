@@ -161,7 +161,7 @@ static void on_close(void *owner, const struct engine_end *end) {
   note(u, "close");
 }
 
-static const struct engine_client_ops diary = {
+static const struct engine_socket_ops diary = {
   on_open, on_message, on_ping, on_pong, on_drain, on_step, on_down, on_close
 };
 
@@ -194,7 +194,7 @@ void user_dial_to(struct user *u, const char *url) {
   assert_int_equal(ws_url_parse(&conf.url, url, strlen(url), false), 0);
   assert_int_equal(engine_client_new(&u->client, u->engine, &conf, &diary, u),
                    0);
-  engine_client_set_taking(u->client, true);
+  engine_socket_set_taking(u->client, true);
 }
 
 void user_dial(struct user *u) {
@@ -208,9 +208,9 @@ static int listener = -1;
 void user_deinit(struct user *u) {
   int i;
   if (u->client != NULL) {
-    assert_int_equal(engine_client_state(u->client), ENGINE_CLOSED);
-    assert_int_equal(engine_client_buffered(u->client), 0);
-    engine_client_detach(u->client);
+    assert_int_equal(engine_socket_state(u->client), ENGINE_CLOSED);
+    assert_int_equal(engine_socket_buffered(u->client), 0);
+    engine_socket_detach(u->client);
   }
   assert_int_equal(u->engine->ledger.connections, 0);
   engine_free(u->engine);
@@ -264,7 +264,7 @@ void user_discard(struct user *u, struct engine_item *item) {
 struct base_error *user_try_send(struct user *u, const void *data, size_t n,
                                  uint8_t opcode) {
   struct engine_item *item = user_item(u, data, n, opcode);
-  struct base_error *err = engine_client_send(u->client, item);
+  struct base_error *err = engine_socket_send(u->client, item);
   if (err != NULL)
     user_discard(u, item);
   return err;

@@ -18,7 +18,7 @@ enum { OUTCOMES = 3, MESSAGES_KEPT = 4096 };
 
 struct user {
   struct engine *engine;
-  struct engine_client *client; /* NULL once detached */
+  struct engine_socket *client; /* NULL once detached */
   int opens, messages, drains, pings, pongs, downs, closes;
   size_t message_bytes;
   bool text;               /* of the last message */
