@@ -105,6 +105,9 @@ describe("the reference has", function()
     for _, name in ipairs(methods_in "csrc/lua/tls.c") do
       has(("`tls:%s("):format(name))
     end
+    for _, name in ipairs(methods_in "csrc/lua/server.c") do
+      has(("`server:%s("):format(name))
+    end
     has "`timer:cancel()`"
   end)
 
@@ -121,11 +124,42 @@ describe("the reference has", function()
     end
   end)
 
+  it("every handler of a server, and no other", function()
+    local names, found = {}, {}
+    for name in source "csrc/lua/server.h"
+      :match "#define SERVER_HANDLER_NAMES (.-)\n\n":gmatch "\"(%l+)\"" do
+      names[#names + 1] = name
+    end
+    assert.are.equal(9, #names)
+    for name in section "### Handlers of a server"
+      :gmatch "`server:(on%l+)%(" do
+      found[name] = true
+    end
+    same_names(names, found)
+    for _, name in ipairs(names) do
+      assert.matches("`" .. name .. "`", section "## Options of `listen`", 1,
+        true)
+    end
+  end)
+
   it("every field of a connection, and no other", function()
-    local fields = strings_after(source "csrc/lua/websocket.c"
-      :match "push_field_numbers.*", "names[] = ")
+    local fields = strings_after(source "csrc/lua/websocket.c", "fields[] = ")
     local found = rows(section "### Fields":match "^(.-)`ws%.tls`")
     same_names(fields, found)
+  end)
+
+  it("every field of a server and of a request, and no other", function()
+    same_names(strings_after(source "csrc/lua/server.c", "fields[] = "),
+      rows(section "### Fields of a server"))
+    local fields = {}
+    for name in source "csrc/lua/request.c"
+      :match "static bool push_request%(.-\n}"
+      :gmatch "setfield%(L, %-2, \"(%l+)\"" do
+      fields[#fields + 1] = name
+    end
+    local text = section "### Requests":gsub("`path`, `query`",
+      "`path` | x |\n| `query`")
+    same_names(fields, rows(text))
   end)
 
   it("everything about TLS and certificates", function()
@@ -138,7 +172,7 @@ describe("the reference has", function()
     end
     assert.is_true(count >= 16)
     for name in source "csrc/lua/handlers.c"
-      :match "static int call_trace.-\n}":gmatch "setfield%(L, %-2, \"(%l+)\"" do
+      :match "void push_step.-\n}":gmatch "setfield%(L, %-2, \"(%l+)\"" do
       has("`" .. name .. "`")
     end
   end)
@@ -149,8 +183,15 @@ describe("the reference has", function()
     same_names(expected, found)
   end)
 
+  it("every option of listen, and no other", function()
+    same_names(options_of "options_server",
+      rows(section "## Options of `listen`"))
+  end)
+
   it("every option of TLS, and no other", function()
-    same_names(options_of "options_tls", rows(section "## TLS options"))
+    same_names(options_of "options_tls(", rows(section "## TLS options"))
+    same_names(options_of "options_tls_server(",
+      rows(section "## TLS options of a server"))
   end)
 
   it("every option of reconnecting, and no other", function()
@@ -171,6 +212,7 @@ describe("the reference has", function()
         or tonumber(value:match "%d+")
     end
     local found = rows(section "## Options of `connect`")
+    local of_listen = rows(section "## Options of `listen`")
     for option, limit in pairs {
       max_message = limits.LIMIT_MESSAGE_BYTES,
       max_buffered = limits.LIMIT_BUFFERED_BYTES,
@@ -183,7 +225,13 @@ describe("the reference has", function()
       ping_timeout = limits.LIMIT_PING_TIMEOUT_MS // 1000,
     } do
       assert.are.equal(tostring(limit), found[option], option)
+      assert.are.equal(tostring(limit), of_listen[option
+        :gsub("^open_", "handshake_")], option)
     end
+    assert.are.equal(tostring(limits.LIMIT_UPGRADE_TIMEOUT_MS // 1000),
+      of_listen.upgrade_timeout)
+    assert.are.equal(tostring(limits.LIMIT_BACKLOG), of_listen.backlog)
+    assert.are.equal(tostring(limits.LIMIT_TOPICS), of_listen.max_topics)
     assert.are.equal(tostring(limits.LIMIT_CHAIN_DEPTH),
       rows(section "## TLS options").max_depth)
     found = rows(section "## Reconnecting")
@@ -193,7 +241,7 @@ describe("the reference has", function()
     end
   end)
 
-  it("every row of both statistics", function()
+  it("every row of the statistics", function()
     local found = section "### `wss.stats()` → table"
     for name in pairs(wss.stats()) do
       assert.matches("`" .. name .. "`", found, 1, true)
@@ -206,6 +254,14 @@ describe("the reference has", function()
       count = count + 1
     end
     assert.are.equal(10, count)
+    found = section "### `server:stats()` → table"
+    count = 0
+    for name in source "csrc/lua/server.c":match "static int server_stats.-\n}"
+      :gmatch "set_count%(L, \"([%l_]+)\"" do
+      assert.matches("`" .. name .. "`", found, 1, true)
+      count = count + 1
+    end
+    assert.are.equal(21, count)
   end)
 
   it("every kind of error, and no other", function()
@@ -285,7 +341,6 @@ end)
 
 describe("what the reference calls missing", function()
   it("is missing", function()
-    assert.is_nil(wss.listen)
     assert.is_nil(wss.versions().zlib)
     assert.has_error(function()
       wss.connect("ws://127.0.0.1:1/", { compress = true })

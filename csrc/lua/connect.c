@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lua/handlers.h"
+#include "lua/object.h"
 #include "lua/options.h"
 #include "lua/tls.h"
 
@@ -25,23 +26,12 @@ static struct engine_client_conf *push_conf(lua_State *L) {
   return conf;
 }
 
-static struct websocket *push_websocket(lua_State *L, struct binding *b) {
-  struct websocket *w;
-  w = (struct websocket *)lua_newuserdatauv(L, sizeof *w, SLOT_COUNT);
-  memset(w, 0, sizeof *w);
-  w->type = websocket_type;
-  w->b = b;
-  w->anchor = LUA_NOREF;
-  luaL_setmetatable(L, WEBSOCKET_TYPE);
-  return w;
-}
-
 static void handlers(lua_State *L, int options, int ws, struct websocket *w) {
   static const char *const names[] = {HANDLER_NAMES, NULL};
   int i;
   for (i = 0; names[i] != NULL; i++) {
     lua_getfield(L, options, names[i]);
-    handler_check(L, names[i], -1);
+    object_check_handler(L, names[i], -1);
     if (SLOT_HANDLER + i == SLOT_ONMESSAGE)
       w->has_handler = !lua_isnil(L, -1);
     lua_setiuservalue(L, ws, SLOT_HANDLER + i);
@@ -98,7 +88,7 @@ int binding_connect(lua_State *L) {
   tls_option(L, options, ws, conf);
   lua_pushvalue(L, ws);
   w->anchor = binding_ref(b, L);
-  if (engine_client_new(&w->client, b->engine, conf, &handlers_ops, w) != 0) {
+  if (engine_client_new(&w->socket, b->engine, conf, &handlers_ops, w) != 0) {
     binding_unref(b, w->anchor);
     return luaL_error(L, "not enough memory");
   }

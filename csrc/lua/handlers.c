@@ -8,25 +8,22 @@
 #include <string.h>
 
 #include "engine/facade.h"
+#include "lua/object.h"
+#include "lua/server.h"
 
 int handler_slot(const char *name) {
   static const char *const names[] = {HANDLER_NAMES, NULL};
-  int i;
-  for (i = 0; names[i] != NULL; i++)
-    if (strcmp(name, names[i]) == 0)
-      return SLOT_HANDLER + i;
-  return -1;
+  int i = object_find(names, name);
+  return i < 0 ? -1 : SLOT_HANDLER + i;
 }
 
-void handler_check(lua_State *L, const char *name, int value) {
-  if (!lua_isfunction(L, value) && !lua_isnil(L, value))
-    luaL_error(L, "handler '%s': function expected, got %s", name,
-               luaL_typename(L, value));
+static bool has_handler(const struct websocket *w) {
+  return w->has_handler || (w->server != NULL && w->server->has_handler);
 }
 
 void websocket_update_taking(struct websocket *w) {
-  if (w->client != NULL && !w->closed)
-    engine_client_set_taking(w->client, w->has_handler ||
+  if (w->socket != NULL && !w->closed)
+    engine_socket_set_taking(w->socket, has_handler(w) ||
                                           w->receiving != RECEIVE_NONE);
 }
 
@@ -56,26 +53,46 @@ struct event {
   double delay; /* answer of on_down */
 };
 
-/* The event's userdata as value 2; the handler of that slot, or nil, on top. */
-static struct event *begin(lua_State *L, int slot) {
+/* The event's userdata becomes value 2. */
+static struct event *begin(lua_State *L) {
   struct event *ev = (struct event *)lua_touserdata(L, 1);
   lua_rawgeti(L, LUA_REGISTRYINDEX, ev->w->anchor);
-  lua_getiuservalue(L, 2, slot);
   return ev;
+}
+
+/* The handler of that slot and its first arguments: the connection, or, where
+** it is the server's that serves all of them, the server and the connection.
+** How many arguments, 0 if there is no handler [-0, +n+1, or +0]. */
+static int push_handler(lua_State *L, const struct websocket *w, int slot) {
+  if (lua_getiuservalue(L, 2, slot) != LUA_TNIL) {
+    lua_pushvalue(L, 2);
+    return 1;
+  }
+  lua_pop(L, 1);
+  if (w->server == NULL)
+    return 0;
+  lua_getiuservalue(L, 2, SLOT_SERVER);
+  if (lua_getiuservalue(L, -1, server_slot_of(slot)) == LUA_TNIL) {
+    lua_pop(L, 2);
+    return 0;
+  }
+  lua_insert(L, -2);
+  lua_pushvalue(L, 2);
+  return 2;
 }
 
 void websocket_close(struct websocket *w, unsigned code, const char *reason,
                      size_t n) {
-  enum engine_state state = engine_client_state(w->client);
+  enum engine_state state = engine_socket_state(w->socket);
   if (state != ENGINE_CLOSING && state != ENGINE_CLOSED)
     w->local = true;
-  engine_client_close(w->client, code, reason, n);
+  engine_socket_close(w->socket, code, reason, n);
 }
 
 /* An error in a handler closes its connection (1011: RFC 6455, 7.4.1). */
 static void enter(struct event *ev, lua_CFunction fn) {
   struct websocket *w = ev->w;
-  if (!binding_call(w->b, fn, ev, w->anchor) && w->client != NULL &&
+  if (!binding_call(w->b, fn, ev, w->anchor) && w->socket != NULL &&
       !w->closed && !w->b->closing)
     websocket_close(w, 1011, "", 0);
 }
@@ -91,10 +108,12 @@ static void push_message(lua_State *L, const struct event *ev) {
 }
 
 static int to_handler(lua_State *L) {
-  struct event *ev = begin(L, SLOT_ONMESSAGE);
-  lua_pushvalue(L, 2);
+  struct event *ev = begin(L);
+  int n = push_handler(L, ev->w, SLOT_ONMESSAGE);
+  if (n == 0) /* it went while this was on its way */
+    return 0;
   push_message(L, ev);
-  lua_call(L, 3, 0);
+  lua_call(L, n + 2, 0);
   return 0;
 }
 
@@ -138,8 +157,8 @@ static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
   ev.data = data;
   ev.n = n;
   ev.text = text;
-  if (!websocket_is_received(ev.w) && !ev.w->has_handler)
-    engine_client_refuse(ev.w->client);
+  if (!websocket_is_received(ev.w) && !has_handler(ev.w))
+    engine_socket_refuse(ev.w->socket);
   else if (ev.w->receiving == RECEIVE_COROUTINE)
     enter(&ev, to_coroutine);
   else if (ev.w->receiving == RECEIVE_MAIN)
@@ -151,11 +170,11 @@ static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
 /* ---- the smaller events --------------------------------------------------- */
 
 static int call_onopen(lua_State *L) {
-  struct event *ev = begin(L, SLOT_ONOPEN);
+  struct event *ev = begin(L);
   const struct engine_open *info = (const struct engine_open *)ev->info;
-  if (lua_isnil(L, -1))
+  int n = push_handler(L, ev->w, SLOT_ONOPEN);
+  if (n == 0)
     return 0;
-  lua_pushvalue(L, 2);
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, (lua_Integer)info->attempt);
   lua_setfield(L, -2, "attempt");
@@ -163,7 +182,7 @@ static int call_onopen(lua_State *L) {
   lua_setfield(L, -2, "resumed");
   lua_pushstring(L, info->subprotocol); /* nil for NULL */
   lua_setfield(L, -2, "subprotocol");
-  lua_call(L, 2, 0);
+  lua_call(L, n + 1, 0);
   return 0;
 }
 
@@ -171,16 +190,17 @@ static void on_open(void *owner, const struct engine_open *info) {
   struct event ev;
   ev.w = (struct websocket *)owner;
   ev.info = info;
+  ev.w->announced = true;
   enter(&ev, call_onopen);
 }
 
 static int call_onping(lua_State *L) {
-  struct event *ev = begin(L, SLOT_ONPING);
-  if (lua_isnil(L, -1))
+  struct event *ev = begin(L);
+  int n = push_handler(L, ev->w, SLOT_ONPING);
+  if (n == 0)
     return 0;
-  lua_pushvalue(L, 2);
   lua_pushlstring(L, (const char *)ev->data, ev->n);
-  lua_call(L, 2, 0);
+  lua_call(L, n + 1, 0);
   return 0;
 }
 
@@ -193,16 +213,16 @@ static void on_ping(void *owner, const uint8_t *data, size_t n) {
 }
 
 static int call_onpong(lua_State *L) {
-  struct event *ev = begin(L, SLOT_ONPONG);
-  if (lua_isnil(L, -1))
+  struct event *ev = begin(L);
+  int n = push_handler(L, ev->w, SLOT_ONPONG);
+  if (n == 0)
     return 0;
-  lua_pushvalue(L, 2);
   lua_pushlstring(L, (const char *)ev->data, ev->n);
   if (ev->seconds >= 0)
     lua_pushnumber(L, ev->seconds);
   else
     lua_pushnil(L);
-  lua_call(L, 3, 0);
+  lua_call(L, n + 2, 0);
   return 0;
 }
 
@@ -217,11 +237,10 @@ static void on_pong(void *owner, const uint8_t *data, size_t n,
 }
 
 static int call_ondrain(lua_State *L) {
-  (void)begin(L, SLOT_ONDRAIN);
-  if (lua_isnil(L, -1))
-    return 0;
-  lua_pushvalue(L, 2);
-  lua_call(L, 1, 0);
+  struct event *ev = begin(L);
+  int n = push_handler(L, ev->w, SLOT_ONDRAIN);
+  if (n > 0)
+    lua_call(L, n, 0);
   return 0;
 }
 
@@ -231,14 +250,7 @@ static void on_drain(void *owner) {
   enter(&ev, call_ondrain);
 }
 
-static int call_trace(lua_State *L) {
-  struct event *ev = begin(L, SLOT_TRACE);
-  const struct tls_step *step = (const struct tls_step *)ev->info;
-  struct websocket *w = ev->w;
-  if (lua_isnil(L, -1))
-    return 0;
-  if (w->open_since <= 0)
-    w->open_since = step->at;
+void push_step(lua_State *L, const struct tls_step *step, double since) {
   lua_createtable(L, 0, 4);
   lua_pushstring(L, step->out ? "out" : "in");
   lua_setfield(L, -2, "direction");
@@ -246,8 +258,19 @@ static int call_trace(lua_State *L) {
   lua_setfield(L, -2, "name");
   lua_pushinteger(L, (lua_Integer)step->bytes);
   lua_setfield(L, -2, "bytes");
-  lua_pushnumber(L, (step->at - w->open_since) * 1000.0);
+  lua_pushnumber(L, (step->at - since) * 1000.0);
   lua_setfield(L, -2, "milliseconds");
+}
+
+static int call_trace(lua_State *L) {
+  struct event *ev = begin(L);
+  const struct tls_step *step = (const struct tls_step *)ev->info;
+  struct websocket *w = ev->w;
+  if (lua_getiuservalue(L, 2, SLOT_TRACE) == LUA_TNIL)
+    return 0;
+  if (w->open_since <= 0)
+    w->open_since = step->at;
+  push_step(L, step, w->open_since);
   lua_call(L, 1, 0);
   return 0;
 }
@@ -311,8 +334,9 @@ static void ask_policy(lua_State *L, const struct engine_end *end, int policy,
 }
 
 static int call_down(lua_State *L) {
-  struct event *ev = begin(L, SLOT_POLICY);
+  struct event *ev = begin(L);
   const struct engine_end *end = (const struct engine_end *)ev->info;
+  lua_getiuservalue(L, 2, SLOT_POLICY);
   if (lua_isnil(L, 3))
     return 0;
   push_end(L, end, false);
@@ -362,35 +386,48 @@ static void wake_receiver(lua_State *L, struct websocket *w) {
   }
 }
 
+/* Does nobody learn of this end? A peer must not be able to end a server's
+** run, so that those of its connections are left out. */
+static bool is_unheard(const struct websocket *w,
+                       const struct engine_end *end) {
+  return end->err != NULL && !w->pulled && w->receiving == RECEIVE_NONE &&
+         w->server == NULL && !is_local(end->err);
+}
+
+/* Stack: event, ws, error. */
+static void to_onclose(lua_State *L, const struct websocket *w,
+                       const struct engine_end *end, bool unheard) {
+  int n = w->announced || w->server == NULL ? push_handler(L, w, SLOT_ONCLOSE)
+                                            : 0;
+  if (n > 0) {
+    lua_pushinteger(L, end->code);
+    lua_pushlstring(L, end->reason, end->reason_len);
+    if (end->err != NULL)
+      lua_pushvalue(L, 3);
+    else
+      lua_pushnil(L);
+    lua_call(L, n + 3, 0);
+  } else if (unheard) {
+    lua_pushvalue(L, 3);
+    binding_keep(w->b, L);
+  }
+}
+
 static int call_onclose(lua_State *L) {
-  struct event *ev = begin(L, SLOT_ONCLOSE);
+  struct event *ev = begin(L);
   const struct engine_end *end = (const struct engine_end *)ev->info;
   struct websocket *w = ev->w;
-  bool heard = w->pulled || w->receiving != RECEIVE_NONE ||
-               lua_isfunction(L, 3);
-  push_end(L, end, w->local); /* 4 */
+  bool unheard = is_unheard(w, end);
+  push_end(L, end, w->local); /* 3 */
   add_close(L, end);
-  lua_pushvalue(L, 4);
+  lua_pushvalue(L, 3);
   lua_setiuservalue(L, 2, SLOT_ERROR);
   w->clean = end->err == NULL;
   binding_unref(w->b, w->anchor);
   w->anchor = LUA_NOREF;
   ev->w = NULL; /* on_close must not look at it any more */
   wake_receiver(L, w);
-  if (lua_isfunction(L, 3)) {
-    lua_pushvalue(L, 3);
-    lua_pushvalue(L, 2);
-    lua_pushinteger(L, end->code);
-    lua_pushlstring(L, end->reason, end->reason_len);
-    if (end->err != NULL)
-      lua_pushvalue(L, 4);
-    else
-      lua_pushnil(L);
-    lua_call(L, 4, 0);
-  } else if (!heard && end->err != NULL && !is_local(end->err)) {
-    lua_pushvalue(L, 4);
-    binding_keep(w->b, L);
-  }
+  to_onclose(L, w, end, unheard);
   return 0;
 }
 
@@ -410,6 +447,7 @@ static void on_close(void *owner, const struct engine_end *end) {
   ev.info = end;
   w->closed = true;
   w->code = end->code;
+  websocket_leave(w);
   binding_release(b);
   /* Once its anchor has gone, it may be collected before the call is over. */
   if (!binding_call(b, call_onclose, &ev, LUA_NOREF) && ev.w != NULL) {
@@ -421,6 +459,6 @@ static void on_close(void *owner, const struct engine_end *end) {
   }
 }
 
-const struct engine_client_ops handlers_ops = {
+const struct engine_socket_ops handlers_ops = {
   on_open, on_message, on_ping, on_pong, on_drain, on_step, on_down, on_close
 };

@@ -7,7 +7,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
-#include "engine/client.h"
+#include "engine/server.h"
 #include "lua/binding.h"
 
 #define WEBSOCKET_TYPE "uvwss.websocket"
@@ -18,13 +18,15 @@
 
 /* User values of the userdata. */
 enum {
-  SLOT_FIELDS = 1, /* the user's own fields, a table, or nil */
+  SLOT_FIELDS = 1, /* see lua/object.h */
   SLOT_URL,
   SLOT_ERROR,      /* why it ended, clean or not */
   SLOT_POLICY,     /* of reconnecting, or nil */
   SLOT_TRACE,      /* tls.trace, or nil */
   SLOT_WAITER,     /* the coroutine in receive, or nil */
   SLOT_DATA,       /* what a receive in the main chunk got */
+  SLOT_SERVER,     /* whose connection it is, or nil */
+  SLOT_REQUEST,    /* with which it came to the server, or nil */
   SLOT_HANDLER,    /* the first of HANDLER_NAMES, in that order */
   SLOT_ONOPEN = SLOT_HANDLER,
   SLOT_ONMESSAGE,
@@ -42,11 +44,15 @@ enum receiving {
   RECEIVE_MAIN       /* the main chunk drives the loop */
 };
 
+struct server;
+
 struct websocket {
-  struct binding_member member; /* first; while it has a client */
+  struct binding_member member; /* first; while it has a socket */
   const char *type;  /* websocket_type, to be told apart at a glance */
   struct binding *b;
-  struct engine_client *client; /* NULL once finalized */
+  struct engine_socket *socket; /* NULL once finalized */
+  struct server *server;        /* SLOT_SERVER's, or NULL */
+  struct websocket *next, **at; /* among the server's, while it is open */
   int anchor;        /* while it is not closed */
   enum receiving receiving;
   bool got;          /* a receive in the main chunk is answered */
@@ -54,7 +60,8 @@ struct websocket {
   lua_State *waiter; /* SLOT_WAITER's, while receiving says so */
   bool resuming;     /* the coroutine is woken by us */
   bool pulled;       /* receive was called before */
-  bool has_handler;  /* of messages */
+  bool has_handler;  /* of messages, its own */
+  bool announced;    /* onopen was called, or there was none */
   bool closed;
   bool clean;
   bool local;        /* this side was the first to close */
@@ -66,7 +73,7 @@ struct websocket {
   uint64_t ping_number;
 };
 
-extern const struct engine_client_ops handlers_ops;
+extern const struct engine_socket_ops handlers_ops;
 extern const char websocket_type[];
 
 /* The WebSocket at that index; raises. luaL_checkudata looks the name of the
@@ -76,10 +83,16 @@ struct websocket *websocket_check(lua_State *L, int arg);
 /* -1 or the slot of a handler's name. */
 int handler_slot(const char *name);
 
-/* Raise unless the value at that index can be the handler of that name. */
-void handler_check(lua_State *L, const char *name, int value);
+struct websocket *push_websocket(lua_State *L, struct binding *b);
 
-/* Finalize: the client goes, silently. */
+/* It is not the server's any more; a second call does no harm. */
+void websocket_leave(struct websocket *w);
+
+/* What tls.trace is given [-0, +1]. */
+void push_step(lua_State *L, const struct tls_step *step, double since);
+void push_peer(lua_State *L, const char *ip, int port); /* [-0, +1] */
+
+/* Finalize: the socket goes, silently. */
 void websocket_end(struct binding_member *m);
 
 /* Tell the engine whether anybody takes messages now. */

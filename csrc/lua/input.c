@@ -1,5 +1,8 @@
+#define _POSIX_C_SOURCE 200809L /* fileno */
+
 #include "lua/input.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/facade.h"
@@ -7,7 +10,7 @@
 
 #define INPUT_TYPE "uvwss.input"
 
-/* User value 1 is the function. Anchored until its end. */
+/* User value 1 is the function, 2 the file. Anchored until its end. */
 struct input {
   struct binding_member member; /* first; while it is not closed */
   struct binding *b;
@@ -59,21 +62,36 @@ static void on_input(void *ctx, const uint8_t *data, size_t n) {
   (void)binding_call(i->b, call_fn, i, LUA_NOREF);
 }
 
+/* The descriptor of a file of Lua's; 0 if there is none. */
+static int check_file(lua_State *L, int arg) {
+  luaL_Stream *s;
+  if (lua_isnoneornil(L, arg))
+    return 0;
+  s = (luaL_Stream *)luaL_checkudata(L, arg, LUA_FILEHANDLE);
+  luaL_argcheck(L, s->closef != NULL, arg, "an open file expected");
+  return fileno(s->f);
+}
+
 static int input_new(lua_State *L) {
   struct binding *b = binding_get(L);
   struct input *i;
+  int fd;
   luaL_checktype(L, 1, LUA_TFUNCTION);
+  fd = check_file(L, 2);
+  lua_settop(L, 2);
   binding_check_alive(b, L, "input");
-  i = (struct input *)lua_newuserdatauv(L, sizeof *i, 1);
+  i = (struct input *)lua_newuserdatauv(L, sizeof *i, 2);
   memset(i, 0, sizeof *i);
   i->b = b;
   i->anchor = LUA_NOREF;
   luaL_setmetatable(L, INPUT_TYPE);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, 2);
   lua_pushvalue(L, -1);
   i->anchor = binding_ref(b, L);
-  i->in = net_input_new(b->engine->loop, 0, on_input, i);
+  i->in = net_input_new(b->engine->loop, fd, on_input, i);
   if (i->in == NULL) {
     binding_unref(b, i->anchor);
     return luaL_error(L, "not enough memory");

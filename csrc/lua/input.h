@@ -1,6 +1,8 @@
 /*
-** The command's input: core.input(fn) and core.isterminal(fd). Not part of
-** the public interface.
+** The command's input: core.input(fn [, file]) and core.isterminal(fd). The
+** file is one of Lua's, whose own buffer is passed over; it must not be closed
+** before the input is. Of the writing end of a pipe only the end is told: when
+** nobody can read from it any more. Not part of the public interface.
 */
 #ifndef LUA_INPUT_H
 #define LUA_INPUT_H

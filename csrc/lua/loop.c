@@ -431,7 +431,7 @@ static int loop_stats(lua_State *L) {
   l = &b->engine->ledger;
   lua_createtable(L, 0, 9);
   set_count(L, "connections", l->connections);
-  set_count(L, "servers", 0);
+  set_count(L, "servers", l->servers);
   set_count(L, "transports", l->transports);
   set_count(L, "ssl_objects", l->ssl_objects);
   set_count(L, "timers", b->timers);

@@ -4,7 +4,9 @@
 */
 #include "base/version.h"
 #include "lua/binding.h"
+#include "lua/command.h"
 #include "lua/input.h"
+#include "lua/server.h"
 #include "lua/tls.h"
 
 #if defined(__GNUC__)
@@ -28,7 +30,8 @@ static int attach(lua_State *L) {
 
 int luaopen_uvwss_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-    {"connect", binding_connect}, {"tls", tls_new}, {"attach", attach},
+    {"connect", binding_connect}, {"listen", binding_listen},
+    {"tls", tls_new}, {"attach", attach},
     {NULL, NULL}
   };
   (void)binding_get(L);
@@ -36,9 +39,11 @@ int luaopen_uvwss_core(lua_State *L) {
   binding_open_websocket(L);
   binding_open_writer(L);
   binding_open_tls(L);
+  binding_open_server(L);
   luaL_newlib(L, functions);
   binding_open_loop(L);
   binding_open_input(L);
+  binding_open_command(L);
   lua_pushliteral(L, "uvwss " UVWSS_VERSION);
   lua_setfield(L, -2, "_VERSION");
   return 1;

@@ -8,6 +8,7 @@
 #include "engine/facade.h"
 #include "lua/binding.h"
 #include "lua/handlers.h"
+#include "lua/server.h"
 
 /* ---- names -------------------------------------------------------------- */
 
@@ -223,22 +224,12 @@ static enum tls_version version(lua_State *L, int index, const char *name) {
   return TLS_V_DEFAULT;
 }
 
-void options_tls(lua_State *L, int index, struct tls_options *o) {
-  static const char *const names[] = {
-    "ca", "system_ca", "cert", "key", "password", "server_name", "pins",
-    "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
-    "session", "keylog", "max_depth", "strict", "insecure", "trace", NULL
-  };
+/* What both roles have; the trace function, or nil, is on top then. */
+static void common_tls(lua_State *L, int index, struct tls_options *o) {
   struct tls_list alpn;
-  options_check(L, index, names);
-  tls_options_init(o);
-  o->ca = some_strings(L, index, "ca");
-  o->system_ca = options_boolean(L, index, "system_ca", o->system_ca);
   o->cert = options_string(L, index, "cert");
   o->key = options_string(L, index, "key");
   o->password = options_string(L, index, "password");
-  o->server_name = options_string(L, index, "server_name");
-  o->pins = some_strings(L, index, "pins");
   o->min_version = version(L, index, "min_version");
   o->max_version = version(L, index, "max_version");
   o->ciphers = options_string(L, index, "ciphers");
@@ -247,35 +238,137 @@ void options_tls(lua_State *L, int index, struct tls_options *o) {
   alpn = strings(L, index, "alpn");
   if (alpn.items != NULL) /* an empty list is a wish too */
     o->alpn = alpn;
-  o->session = options_boolean(L, index, "session", o->session);
   o->keylog = options_string(L, index, "keylog");
   o->max_depth = count(L, index, "max_depth", o->max_depth, 100);
   o->strict = options_boolean(L, index, "strict", o->strict);
-  o->insecure = options_boolean(L, index, "insecure", o->insecure);
   lua_getfield(L, index, "trace");
   if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
     wrong_type(L, "trace", "function");
 }
 
+void options_tls(lua_State *L, int index, struct tls_options *o) {
+  static const char *const names[] = {
+    "ca", "system_ca", "cert", "key", "password", "server_name", "pins",
+    "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
+    "session", "keylog", "max_depth", "strict", "insecure", "trace", NULL
+  };
+  options_check(L, index, names);
+  tls_options_init(o);
+  o->ca = some_strings(L, index, "ca");
+  o->system_ca = options_boolean(L, index, "system_ca", o->system_ca);
+  o->server_name = options_string(L, index, "server_name");
+  o->pins = some_strings(L, index, "pins");
+  o->session = options_boolean(L, index, "session", o->session);
+  o->insecure = options_boolean(L, index, "insecure", o->insecure);
+  common_tls(L, index, o);
+}
+
+/* ---- the TLS of a server -------------------------------------------------- */
+
+/* One of several words, the first of which is meant where none is given. */
+static int choice(lua_State *L, int index, const char *name,
+                  const char *const *words) {
+  const char *s = options_string(L, index, name);
+  luaL_Buffer b;
+  int i;
+  if (s == NULL)
+    return 0;
+  for (i = 0; words[i] != NULL; i++)
+    if (strcmp(s, words[i]) == 0)
+      return i;
+  luaL_buffinit(L, &b);
+  for (i = 0; words[i] != NULL; i++) {
+    luaL_addstring(&b, i == 0 ? "\"" : words[i + 1] != NULL ? "\", \""
+                                                           : "\" or \"");
+    luaL_addstring(&b, words[i]);
+  }
+  luaL_pushresult(&b);
+  return luaL_error(L, "option '%s': %s\" expected, got \"%s\"", name,
+                    lua_tostring(L, -1), s);
+}
+
+/* One name of 'sni': the name is at -2, the table at -1; both stay. */
+static void identity(lua_State *L, struct tls_identity *out) {
+  static const char *const names[] = {"cert", "key", "password", NULL};
+  int index = lua_gettop(L);
+  if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1))
+    luaL_error(L, "option 'sni': a table of tables by host name expected");
+  out->name = lua_tostring(L, -2);
+  options_check(L, index, names);
+  out->cert = options_string(L, index, "cert");
+  out->key = options_string(L, index, "key");
+  out->password = options_string(L, index, "password");
+  if (out->cert == NULL)
+    luaL_error(L, "option 'sni': '%s' has no 'cert'", out->name);
+}
+
+/* Leaves on the stack what holds the strings. */
+static void sni(lua_State *L, int index, struct tls_options *o) {
+  struct tls_identity *list;
+  size_t n = 0;
+  lua_getfield(L, index, "sni");
+  if (lua_isnil(L, -1))
+    return;
+  if (!lua_istable(L, -1))
+    wrong_type(L, "sni", "table");
+  index = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
+    n++;
+  list = (struct tls_identity *)lua_newuserdatauv(L, (n + 1) * sizeof *list,
+                                                  0);
+  o->sni = list;
+  o->sni_count = n;
+  luaL_checkstack(L, (int)(n < 100000 ? 6 * n : 600000) + 8, "too many names");
+  n = 0;
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    identity(L, &list[n++]); /* three strings above */
+    lua_pushvalue(L, -5);    /* the name, for lua_next */
+  }
+}
+
+void options_tls_server(lua_State *L, int index, struct tls_options *o) {
+  static const char *const names[] = {
+    "cert", "key", "password", "sni", "client_ca", "verify_client", "ocsp",
+    "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
+    "tickets", "keylog", "max_depth", "strict", "trace", NULL
+  };
+  static const char *const words[] = {"none", "request", "require", NULL};
+  options_check(L, index, names);
+  tls_options_init_server(o);
+  o->client_ca = some_strings(L, index, "client_ca");
+  o->verify_client =
+    (enum tls_verify_client)choice(L, index, "verify_client", words);
+  o->ocsp = options_string(L, index, "ocsp");
+  o->tickets = options_boolean(L, index, "tickets", o->tickets);
+  sni(L, index, o);
+  common_tls(L, index, o);
+}
+
+bool options_tls_is_server(lua_State *L, int index) {
+  static const char *const names[] = {
+    "sni", "client_ca", "verify_client", "tickets", NULL
+  };
+  int i;
+  for (i = 0; names[i] != NULL; i++) {
+    bool there = lua_getfield(L, index, names[i]) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (there)
+      return true;
+  }
+  return false;
+}
+
 /* ---- the client ---------------------------------------------------------- */
 
-/* A place for one more string in a list that 'conf' owns. */
 static void append(lua_State *L, struct engine_strings *list, const char *s,
                    size_t n) {
-  char **items, *copy;
-  items = (char **)base_realloc(list->items,
-                                (list->count + 1) * sizeof *items);
-  if (items != NULL)
-    list->items = items;
-  copy = items != NULL ? base_strndup(s, n) : NULL;
-  if (copy != NULL)
-    items[list->count++] = copy;
-  else
+  if (!engine_strings_add(list, s, n))
     luaL_error(L, "not enough memory");
 }
 
 static void subprotocols(lua_State *L, int index,
-                         struct engine_client_conf *conf) {
+                         struct engine_strings *out) {
   struct tls_list list = strings(L, index, "subprotocols");
   size_t i, j;
   for (i = 0; i < list.count; i++) {
@@ -286,32 +379,52 @@ static void subprotocols(lua_State *L, int index,
     for (j = 0; j < i; j++) /* RFC 6455, 4.1: all unique */
       if (strcmp(s, list.items[j]) == 0)
         luaL_error(L, "option 'subprotocols': '%s' is listed twice", s);
-    append(L, &conf->subprotocols, s, strlen(s));
+    append(L, out, s, strlen(s));
   }
 }
 
 /* One header: the name is at -2, the value at -1. */
-static void header(lua_State *L, struct engine_client_conf *conf) {
+static void header(lua_State *L, const char *what, options_allowed *allowed,
+                   struct engine_strings *out) {
   size_t nn, nv;
   const char *name, *value;
   if (lua_type(L, -2) != LUA_TSTRING)
-    luaL_error(L, "option 'headers': names are strings, got a %s",
+    luaL_error(L, "%s: names are strings, got a %s", what,
                luaL_typename(L, -2));
   if (lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "option 'headers': '%s' must be a string or a list of "
-                  "strings, got %s", lua_tostring(L, -2),
-               luaL_typename(L, -1));
+    luaL_error(L, "%s: '%s' must be a string or a list of strings, got %s",
+               what, lua_tostring(L, -2), luaL_typename(L, -1));
   name = lua_tolstring(L, -2, &nn);
   value = lua_tolstring(L, -1, &nv);
   if (!ws_head_is_token(name, nn))
-    luaL_error(L, "option 'headers': '%s' is not a header name", name);
-  if (!ws_handshake_header_allowed(name))
-    luaL_error(L, "option 'headers': '%s' belongs to the handshake", name);
+    luaL_error(L, "%s: '%s' is not a header name", what, name);
+  if (!allowed(name))
+    luaL_error(L, "%s: '%s' belongs to the handshake", what, name);
   if (!ws_head_is_value(value, nv))
-    luaL_error(L, "option 'headers': the value of '%s' has a control "
-                  "character", name);
-  append(L, &conf->headers, name, nn);
-  append(L, &conf->headers, value, nv);
+    luaL_error(L, "%s: the value of '%s' has a control character", what,
+               name);
+  append(L, out, name, nn);
+  append(L, out, value, nv);
+}
+
+void options_headers(lua_State *L, int index, const char *what,
+                     options_allowed *allowed, struct engine_strings *out) {
+  luaL_checkstack(L, 8, NULL);
+  lua_pushnil(L);
+  while (lua_next(L, index) != 0) {
+    if (lua_istable(L, -1)) {
+      lua_Integer i, n = (lua_Integer)lua_rawlen(L, -1);
+      for (i = 1; i <= n; i++) {
+        lua_pushvalue(L, -2);
+        lua_rawgeti(L, -2, i);
+        header(L, what, allowed, out);
+        lua_pop(L, 2);
+      }
+    } else {
+      header(L, what, allowed, out);
+    }
+    lua_pop(L, 1);
+  }
 }
 
 static void headers(lua_State *L, int index, struct engine_client_conf *conf) {
@@ -320,21 +433,8 @@ static void headers(lua_State *L, int index, struct engine_client_conf *conf) {
     return;
   if (!lua_istable(L, -1))
     wrong_type(L, "headers", "table");
-  lua_pushnil(L);
-  while (lua_next(L, -2) != 0) {
-    if (lua_istable(L, -1)) {
-      lua_Integer i, n = (lua_Integer)lua_rawlen(L, -1);
-      for (i = 1; i <= n; i++) {
-        lua_pushvalue(L, -2);
-        lua_rawgeti(L, -2, i);
-        header(L, conf);
-        lua_pop(L, 2);
-      }
-    } else {
-      header(L, conf);
-    }
-    lua_pop(L, 1);
-  }
+  options_headers(L, lua_gettop(L), "option 'headers'",
+                  ws_handshake_header_allowed, &conf->headers);
 }
 
 static void proxy(lua_State *L, int index, struct engine_client_conf *conf) {
@@ -357,8 +457,6 @@ static void limits(lua_State *L, int index, struct engine_limits *l) {
   if (l->low_water > l->high_water)
     luaL_error(L, "option 'low_water' (%I) is above 'high_water' (%I)",
                (LUAI_UACINT)l->low_water, (LUAI_UACINT)l->high_water);
-  l->open_timeout_ms = options_time(L, index, "open_timeout",
-                                    l->open_timeout_ms, false);
   l->close_timeout_ms = options_time(L, index, "close_timeout",
                                      l->close_timeout_ms, false);
   l->ping_interval_ms = options_time(L, index, "ping_interval",
@@ -377,15 +475,17 @@ static void defaults(struct engine_limits *l) {
   l->close_timeout_ms = LIMIT_CLOSE_TIMEOUT_MS;
   l->ping_interval_ms = LIMIT_PING_INTERVAL_MS;
   l->ping_timeout_ms = LIMIT_PING_TIMEOUT_MS;
+  l->upgrade_timeout_ms = LIMIT_UPGRADE_TIMEOUT_MS;
 }
 
-static void url(lua_State *L, int arg, struct ws_url *out) {
+static void url(lua_State *L, int arg, bool listens, struct ws_url *out) {
   size_t n;
   const char *s;
   int err;
   luaL_checktype(L, arg, LUA_TSTRING);
   s = lua_tolstring(L, arg, &n);
-  err = ws_url_parse(out, s, n, false);
+  err = listens ? ws_url_parse_listen(out, s, n)
+                : ws_url_parse(out, s, n, false);
   if (err == BASE_ERR_MEMORY)
     luaL_error(L, "not enough memory");
   else if (err != 0)
@@ -412,12 +512,14 @@ void options_client(lua_State *L, int url_index, int index,
   };
   const char *origin;
   defaults(&conf->limits);
-  url(L, url_index, &conf->url);
+  url(L, url_index, false, &conf->url);
   if (index == 0)
     return;
   options_check(L, index, names);
   limits(L, index, &conf->limits);
-  subprotocols(L, index, conf);
+  conf->limits.open_timeout_ms = options_time(
+    L, index, "open_timeout", conf->limits.open_timeout_ms, false);
+  subprotocols(L, index, &conf->subprotocols);
   headers(L, index, conf);
   proxy(L, index, conf);
   compress(L, index);
@@ -430,4 +532,57 @@ void options_client(lua_State *L, int url_index, int index,
     if (conf->origin == NULL)
       luaL_error(L, "not enough memory");
   }
+}
+
+/* ---- the server ---------------------------------------------------------- */
+
+/* What browsers send: scheme and authority, without a path (RFC 6454, 7). */
+static void origins(lua_State *L, int index, struct engine_server_conf *conf) {
+  struct tls_list list = strings(L, index, "origins");
+  size_t i;
+  conf->check_origin = list.items != NULL;
+  for (i = 0; i < list.count; i++) {
+    const char *s = list.items[i], *host = strstr(s, "://");
+    if (strcmp(s, "null") != 0 &&
+        (host == NULL || host == s || strpbrk(host + 3, "/?# ") != NULL))
+      luaL_error(L, "option 'origins': '%s' is not an origin such as "
+                    "\"https://example.com\" (RFC 6454, 7)", s);
+    append(L, &conf->origins, s, strlen(s));
+  }
+}
+
+void options_server(lua_State *L, int url_index, int index,
+                    struct engine_server_conf *conf) {
+  static const char *const names[] = {
+    "subprotocols", "origins", "tls", "handshake_timeout", "upgrade_timeout",
+    "close_timeout", "ping_interval", "ping_timeout", "max_message",
+    "max_buffered", "high_water", "low_water", "max_header", "compress",
+    "backlog", "max_connections", "max_topics", "reuse_port",
+    "slow_consumer", SERVER_HANDLER_NAMES, NULL
+  };
+  static const char *const slow[] = {"close", "drop", "wait", NULL};
+  struct engine_limits *l = &conf->limits;
+  defaults(l);
+  conf->backlog = (int)LIMIT_BACKLOG;
+  conf->max_topics = LIMIT_TOPICS;
+  url(L, url_index, true, &conf->url);
+  if (strcmp(conf->url.resource, "/") != 0)
+    luaL_argerror(L, url_index, "a server listens on a host and a port; which "
+                                "paths it serves is for onupgrade to say");
+  if (index == 0)
+    return;
+  options_check(L, index, names);
+  limits(L, index, l);
+  l->open_timeout_ms = options_time(L, index, "handshake_timeout",
+                                    l->open_timeout_ms, false);
+  l->upgrade_timeout_ms = options_time(L, index, "upgrade_timeout",
+                                       l->upgrade_timeout_ms, false);
+  subprotocols(L, index, &conf->subprotocols);
+  origins(L, index, conf);
+  compress(L, index);
+  conf->backlog = (int)count(L, index, "backlog", LIMIT_BACKLOG, 65535);
+  conf->max_connections = options_size(L, index, "max_connections", 0);
+  conf->max_topics = options_size(L, index, "max_topics", conf->max_topics);
+  conf->reuse_port = options_boolean(L, index, "reuse_port", false);
+  conf->slow = (enum engine_slow)choice(L, index, "slow_consumer", slow);
 }

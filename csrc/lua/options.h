@@ -12,6 +12,7 @@
 
 #include "engine/client.h"
 #include "engine/facade.h"
+#include "engine/server.h"
 
 /* Raise unless every key of the table at 'index' is among the names, which end
 ** with NULL. A near miss is suggested. */
@@ -35,8 +36,21 @@ const char *options_string(lua_State *L, int index, const char *name);
 void options_client(lua_State *L, int url, int index,
                     struct engine_client_conf *conf);
 
+/* The same for a server. */
+void options_server(lua_State *L, int url, int index,
+                    struct engine_server_conf *conf);
+
+/* Check a table of headers at 'index' (absolute), and put names and values in
+** turn into 'out', which is owned by a userdata. 'what' begins the errors. */
+typedef bool options_allowed(const char *name);
+void options_headers(lua_State *L, int index, const char *what,
+                     options_allowed *allowed, struct engine_strings *out);
+
 /* The same for a table of TLS options; the strings are anchored by the
 ** stack. */
 void options_tls(lua_State *L, int index, struct tls_options *o);
+void options_tls_server(lua_State *L, int index, struct tls_options *o);
+/* Has it an option that only servers have? */
+bool options_tls_is_server(lua_State *L, int index);
 
 #endif

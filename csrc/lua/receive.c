@@ -105,7 +105,7 @@ static int receive_main(lua_State *L, struct websocket *w, double seconds) {
   engine_unhalt(w->b->engine);
   w->b->stopping = false;
   w->b->running = true; /* a delivery may call handlers of others */
-  engine_client_pump(w->client);
+  engine_socket_pump(w->socket);
   w->b->running = false;
   if (!w->got && !w->b->stopping)
     binding_drive(w->b, has_got, w);

@@ -8,53 +8,101 @@
 
 #define TLS_TYPE "uvwss.tls"
 
-/* User value 1 is the trace function, or nil. */
+/* User values: the trace function, or nil; the options, of which a context
+** for the other role is made when it is needed. */
+enum { BOX_TRACE = 1, BOX_OPTIONS };
+
 struct tls_box {
   struct binding_member member; /* first */
-  struct tls_context *context;
+  struct tls_context *client, *server;
 };
 
 static void end(struct binding_member *m) {
   struct tls_box *box = (struct tls_box *)m;
   binding_leave(m);
-  tls_context_unref(box->context);
-  box->context = NULL;
+  tls_context_unref(box->client);
+  tls_context_unref(box->server);
+  box->client = box->server = NULL;
 }
 
 /* A member, since one that a finalizer makes while the state closes has no
 ** finalizer any more. */
 static struct tls_box *push_box(lua_State *L) {
   struct tls_box *box;
-  box = (struct tls_box *)lua_newuserdatauv(L, sizeof *box, 1);
+  box = (struct tls_box *)lua_newuserdatauv(L, sizeof *box, BOX_OPTIONS);
   memset(box, 0, sizeof *box);
   luaL_setmetatable(L, TLS_TYPE);
   binding_join(binding_get(L), &box->member, end);
   return box;
 }
 
-int tls_new(lua_State *L) {
+/* A copy of the table at 'index', and of the tables in it: its owner may
+** change it [-0, +1]. */
+static void push_copy(lua_State *L, int index, int depth) {
+  luaL_checkstack(L, 6, NULL);
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    if (lua_istable(L, -2) && depth > 0)
+      push_copy(L, lua_gettop(L) - 1, depth - 1);
+    else
+      lua_pushvalue(L, -2);
+    lua_rawset(L, -5);
+  }
+}
+
+/* Load the options at 'index' for one role; the trace function is pushed. */
+static struct base_error *load(lua_State *L, int index, bool server,
+                               struct tls_context **out) {
   struct tls_options o;
+  if (server)
+    options_tls_server(L, index, &o);
+  else
+    options_tls(L, index, &o);
+  return tls_context_new(out, &o);
+}
+
+int tls_new(lua_State *L) {
   struct tls_box *box;
   struct base_error *err;
+  bool server;
   luaL_checktype(L, 1, LUA_TTABLE);
   binding_check_alive(binding_get(L), L, "tls");
   lua_settop(L, 1);
   box = push_box(L);
-  options_tls(L, 1, &o); /* the trace function is on top */
-  lua_setiuservalue(L, 2, 1);
-  err = tls_context_new(&box->context, &o);
+  push_copy(L, 1, 2);
+  lua_pushvalue(L, 3);
+  lua_setiuservalue(L, 2, BOX_OPTIONS);
+  server = options_tls_is_server(L, 3);
+  err = load(L, 3, server, server ? &box->server : &box->client);
+  lua_setiuservalue(L, 2, BOX_TRACE);
   if (err != NULL)
     return push_failure(L, err);
   lua_pushvalue(L, 2);
   return 1;
 }
 
+/* One of its contexts, which is made now if it is not there. 'index' is the
+** box's; pushes what is in the way of nobody. */
+static struct base_error *box_load(lua_State *L, int index, bool server) {
+  struct tls_box *box = (struct tls_box *)lua_touserdata(L, index);
+  struct tls_context **context = server ? &box->server : &box->client;
+  if (*context != NULL)
+    return NULL;
+  if (lua_getiuservalue(L, index, BOX_OPTIONS) == LUA_TNIL)
+    return NULL; /* the defaults, which could not be loaded */
+  return load(L, lua_gettop(L), server, context);
+}
+
 static int tls_reload(lua_State *L) {
   struct tls_box *box = (struct tls_box *)luaL_checkudata(L, 1, TLS_TYPE);
-  struct base_error *err;
-  if (box->context == NULL)
+  struct base_error *err = NULL;
+  if (box->client == NULL && box->server == NULL)
     return luaL_error(L, "reload: this configuration was never loaded");
-  err = tls_context_reload(box->context);
+  if (box->client != NULL)
+    err = tls_context_reload(box->client);
+  if (box->server != NULL && err == NULL)
+    err = tls_context_reload(box->server);
   if (err != NULL)
     return push_failure(L, err);
   lua_pushboolean(L, 1);
@@ -77,20 +125,24 @@ static void default_context(lua_State *L, struct engine_client_conf *conf) {
     lua_pop(L, 1);
     box = push_box(L);
     tls_options_init(&o);
-    conf->tls_error = tls_context_new(&box->context, &o);
+    conf->tls_error = tls_context_new(&box->client, &o);
     if (conf->tls_error == NULL) {
       lua_pushvalue(L, -1);
       lua_setfield(L, LUA_REGISTRYINDEX, "uvwss.tls.default");
     }
   }
-  if (box->context != NULL)
-    conf->tls = tls_context_ref(box->context);
+  if (box->client != NULL)
+    conf->tls = tls_context_ref(box->client);
   lua_pop(L, 1);
+}
+
+static void wrong_tls(lua_State *L, int index) {
+  luaL_error(L, "option 'tls': table or wss.tls expected, got %s",
+             luaL_typename(L, index));
 }
 
 void tls_option(lua_State *L, int options, int ws,
                 struct engine_client_conf *conf) {
-  struct tls_options o;
   struct tls_box *box;
   lua_pushnil(L);
   if (options != 0)
@@ -102,18 +154,34 @@ void tls_option(lua_State *L, int options, int ws,
   }
   box = (struct tls_box *)luaL_testudata(L, -1, TLS_TYPE);
   if (box != NULL) {
-    lua_getiuservalue(L, -1, 1);
-    if (box->context != NULL)
-      conf->tls = tls_context_ref(box->context);
+    int index = lua_gettop(L);
+    conf->tls_error = box_load(L, index, false);
+    if (box->client != NULL)
+      conf->tls = tls_context_ref(box->client);
+    lua_getiuservalue(L, index, BOX_TRACE);
   } else if (lua_istable(L, -1)) {
-    options_tls(L, lua_gettop(L), &o);
-    conf->tls_error = tls_context_new(&conf->tls, &o);
+    conf->tls_error = load(L, lua_gettop(L), false, &conf->tls);
   } else {
-    luaL_error(L, "option 'tls': table or wss.tls expected, got %s",
-               luaL_typename(L, -1));
+    wrong_tls(L, -1);
   }
   conf->trace = lua_isfunction(L, -1);
   lua_setiuservalue(L, ws, SLOT_TRACE);
+}
+
+struct base_error *tls_server_option(lua_State *L, int index,
+                                     struct tls_context **out) {
+  struct tls_box *box;
+  struct base_error *err;
+  box = (struct tls_box *)luaL_testudata(L, index, TLS_TYPE);
+  if (box == NULL && !lua_istable(L, index))
+    wrong_tls(L, index);
+  if (box == NULL)
+    return load(L, index, true, out);
+  err = box_load(L, index, true);
+  if (err == NULL)
+    *out = tls_context_ref(box->server);
+  lua_getiuservalue(L, index, BOX_TRACE);
+  return err;
 }
 
 /* ---- ws.tls -------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "engine/facade.h"
 #include "lua/handlers.h"
+#include "lua/object.h"
 #include "lua/pin.h"
 #include "lua/receive.h"
 #include "lua/tls.h"
@@ -21,7 +22,7 @@ struct websocket *websocket_check(lua_State *L, int arg) {
   if (w == NULL || lua_rawlen(L, arg) != sizeof *w ||
       w->type != websocket_type)
     w = (struct websocket *)luaL_checkudata(L, arg, WEBSOCKET_TYPE);
-  if (w->client == NULL)
+  if (w->socket == NULL)
     luaL_error(L, "this WebSocket was finalized");
   return w;
 }
@@ -68,7 +69,7 @@ static int ws_send(lua_State *L) {
   if (!lua_isnoneornil(L, 4))
     luaL_checktype(L, 4, LUA_TFUNCTION);
   item = pin_new(w->b, L, 2, lua_isnoneornil(L, 4) ? 0 : 4, text);
-  err = engine_client_send(w->client, item);
+  err = engine_socket_send(w->socket, item);
   if (err != NULL)
     pin_discard(item);
   BINDING_STRESS(L);
@@ -88,7 +89,7 @@ static int ws_ping(lua_State *L) {
     luaL_argcheck(L, n <= WS_CONTROL_MAX, 2,
                   "at most 125 bytes (RFC 6455, 5.5)");
   }
-  return success_or(L, engine_client_ping(w->client, (const uint8_t *)data,
+  return success_or(L, engine_socket_ping(w->socket, (const uint8_t *)data,
                                           n));
 }
 
@@ -134,13 +135,15 @@ static int ws_scope_close(lua_State *L) {
 }
 
 static int ws_terminate(lua_State *L) {
-  engine_client_terminate(check(L, 1)->client);
+  engine_socket_terminate(check(L, 1)->socket);
   return 0;
 }
 
 static int ws_reconnect(lua_State *L) {
   struct websocket *w = check(L, 1);
-  if (engine_client_reconnect(w->client)) {
+  if (w->server != NULL)
+    return luaL_error(L, "reconnect: only a client can dial");
+  if (engine_client_reconnect(w->socket)) {
     lua_pushboolean(L, 1);
     return 1;
   }
@@ -151,12 +154,12 @@ static int ws_reconnect(lua_State *L) {
 /* ---- pausing ----------------------------------------------------------- */
 
 static int ws_pause(lua_State *L) {
-  engine_client_set_paused(check(L, 1)->client, true);
+  engine_socket_set_paused(check(L, 1)->socket, true);
   return 0;
 }
 
 static int ws_resume(lua_State *L) {
-  engine_client_set_paused(check(L, 1)->client, false);
+  engine_socket_set_paused(check(L, 1)->socket, false);
   return 0;
 }
 
@@ -169,7 +172,7 @@ static void set_number(lua_State *L, const char *name, uint64_t n) {
 
 static int ws_stats(lua_State *L) {
   struct websocket *w = check(L, 1);
-  const struct engine_stats *s = engine_client_stats(w->client);
+  const struct engine_stats *s = engine_socket_stats(w->socket);
   lua_createtable(L, 0, 10);
   set_number(L, "bytes_in", s->bytes_in);
   set_number(L, "bytes_out", s->bytes_out);
@@ -179,7 +182,8 @@ static int ws_stats(lua_State *L) {
   set_number(L, "frames_out", s->frames_out);
   set_number(L, "pings_in", s->pings_in);
   set_number(L, "pings_out", s->pings_out);
-  set_number(L, "reconnects", engine_client_reconnects(w->client));
+  if (w->server == NULL)
+    set_number(L, "reconnects", engine_client_reconnects(w->socket));
   if (s->rtt >= 0) {
     lua_pushnumber(L, s->rtt);
     lua_setfield(L, -2, "rtt");
@@ -187,10 +191,30 @@ static int ws_stats(lua_State *L) {
   return 1;
 }
 
-static int ws_topic(lua_State *L) {
-  (void)check(L, 1);
-  return luaL_error(L, "subscribe and unsubscribe are for the connections of "
-                       "a server");
+/* A connection that a server accepted, and the topic's name. */
+static struct engine_caller *check_topic(lua_State *L, const char **topic,
+                                         size_t *n) {
+  struct websocket *w = check(L, 1);
+  if (w->server == NULL)
+    luaL_error(L, "subscribe and unsubscribe are for the connections of a "
+                  "server");
+  *topic = check_string(L, 2, n);
+  return engine_caller_of(w->socket);
+}
+
+static int ws_subscribe(lua_State *L) {
+  const char *topic;
+  size_t n;
+  struct engine_caller *c = check_topic(L, &topic, &n);
+  return success_or(L, engine_caller_subscribe(c, topic, n));
+}
+
+static int ws_unsubscribe(lua_State *L) {
+  const char *topic;
+  size_t n;
+  struct engine_caller *c = check_topic(L, &topic, &n);
+  lua_pushboolean(L, engine_caller_unsubscribe(c, topic, n));
+  return 1;
 }
 
 static int ws_tostring(lua_State *L) {
@@ -199,7 +223,7 @@ static int ws_tostring(lua_State *L) {
   struct websocket *w = check(L, 1);
   lua_getiuservalue(L, 1, SLOT_URL);
   lua_pushfstring(L, "WebSocket (%s, %s)", lua_tostring(L, -1),
-                  states[engine_client_state(w->client)]);
+                  states[engine_socket_state(w->socket)]);
   return 1;
 }
 
@@ -214,13 +238,7 @@ enum field {
   FIELD_TLS
 };
 
-static void push_peer(lua_State *L, struct websocket *w) {
-  char ip[64];
-  int port;
-  if (!engine_client_address(w->client, ip, &port)) {
-    lua_pushnil(L);
-    return;
-  }
+void push_peer(lua_State *L, const char *ip, int port) {
   lua_createtable(L, 0, 2);
   lua_pushstring(L, ip);
   lua_setfield(L, -2, "ip");
@@ -228,28 +246,39 @@ static void push_peer(lua_State *L, struct websocket *w) {
   lua_setfield(L, -2, "port");
 }
 
-static void push_field(lua_State *L, struct websocket *w, enum field f) {
+/* Nobody was reached yet, or it is a process of this machine: nil. */
+static void push_own_peer(lua_State *L, const struct websocket *w) {
+  char ip[64];
+  int port;
+  if (engine_socket_address(w->socket, ip, &port))
+    push_peer(L, ip, port);
+  else
+    lua_pushnil(L);
+}
+
+static void push_field(lua_State *L, int field) {
   static const char *const states[] = {"connecting", "open", "waiting",
                                        "closing", "closed"};
-  switch (f) {
+  struct websocket *w = check(L, 1);
+  switch ((enum field)field) {
   case FIELD_STATE:
     lua_pushstring(L, w->closed ? "closed"
-                                : states[engine_client_state(w->client)]);
+                                : states[engine_socket_state(w->socket)]);
     break;
   case FIELD_URL:
     lua_getiuservalue(L, 1, SLOT_URL);
     break;
   case FIELD_SUBPROTOCOL:
-    lua_pushstring(L, engine_client_subprotocol(w->client));
+    lua_pushstring(L, engine_socket_subprotocol(w->socket));
     break;
   case FIELD_BUFFERED:
-    lua_pushinteger(L, (lua_Integer)engine_client_buffered(w->client));
+    lua_pushinteger(L, (lua_Integer)engine_socket_buffered(w->socket));
     break;
   case FIELD_PEER:
-    push_peer(L, w);
+    push_own_peer(L, w);
     break;
-  case FIELD_REQUEST: /* of a server's connection */
-    lua_pushnil(L);
+  case FIELD_REQUEST: /* of a server's connection, nil otherwise */
+    lua_getiuservalue(L, 1, SLOT_REQUEST);
     break;
   case FIELD_ERROR:
     if (w->closed && !w->clean)
@@ -258,89 +287,56 @@ static void push_field(lua_State *L, struct websocket *w, enum field f) {
       lua_pushnil(L);
     break;
   case FIELD_TLS:
-    push_tls_peer(L, engine_client_tls_peer(w->client));
+    push_tls_peer(L, engine_socket_tls_peer(w->socket));
     break;
   }
 }
 
-/* ws.key: upvalue 1 has the methods, upvalue 2 the numbers of fields. */
-static int ws_index(lua_State *L) {
-  struct websocket *w = check(L, 1);
-  int slot;
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-    return 1;
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) {
-    push_field(L, w, (enum field)lua_tointeger(L, -1));
-    return 1;
-  }
-  if (lua_type(L, 2) == LUA_TSTRING) {
-    slot = handler_slot(lua_tostring(L, 2));
-    if (slot > 0) {
-      lua_getiuservalue(L, 1, slot);
-      return 1;
-    }
-  }
-  if (lua_getiuservalue(L, 1, SLOT_FIELDS) != LUA_TTABLE)
-    return 1; /* nil */
-  lua_pushvalue(L, 2);
-  lua_gettable(L, -2);
-  return 1;
+static void check_first(lua_State *L) {
+  (void)check(L, 1);
 }
 
-static void set_handler(lua_State *L, struct websocket *w, int slot) {
+static void changed(lua_State *L, int slot) {
+  struct websocket *w = check(L, 1);
   if (slot == SLOT_ONMESSAGE)
     w->has_handler = !lua_isnil(L, 3);
-  lua_settop(L, 3);
-  lua_setiuservalue(L, 1, slot);
   websocket_update_taking(w);
 }
 
-static int ws_newindex(lua_State *L) {
-  struct websocket *w = check(L, 1);
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  int slot = handler_slot(name);
-  if (slot > 0) {
-    handler_check(L, name, 3);
-    set_handler(L, w, slot);
-    return 0;
-  }
-  if (strncmp(name, "on", 2) == 0)
-    return luaL_error(L, "unknown handler '%s'", name);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-    return luaL_error(L, "'%s' is a method", name);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
-    return luaL_error(L, "field '%s' can only be read", name);
-  if (lua_isnil(L, 2) || (lua_isnumber(L, 2) && !lua_rawequal(L, 2, 2)))
-    return luaL_error(L, "a field's name cannot be nil or NaN");
-  lua_settop(L, 3);
-  if (lua_getiuservalue(L, 1, SLOT_FIELDS) != LUA_TTABLE) {
-    lua_settop(L, 3);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, SLOT_FIELDS);
-  }
-  lua_insert(L, 2);
-  lua_settable(L, 2);
-  return 0;
+struct websocket *push_websocket(lua_State *L, struct binding *b) {
+  struct websocket *w;
+  w = (struct websocket *)lua_newuserdatauv(L, sizeof *w, SLOT_COUNT);
+  memset(w, 0, sizeof *w);
+  w->type = websocket_type;
+  w->b = b;
+  w->anchor = LUA_NOREF;
+  luaL_setmetatable(L, WEBSOCKET_TYPE);
+  return w;
+}
+
+void websocket_leave(struct websocket *w) {
+  if (w->at == NULL)
+    return;
+  *w->at = w->next;
+  if (w->next != NULL)
+    w->next->at = w->at;
+  w->at = NULL;
 }
 
 /* Collected after its end, or because the state closes. */
 void websocket_end(struct binding_member *m) {
   struct websocket *w = (struct websocket *)m;
-  struct engine_client *client = w->client;
+  struct engine_socket *socket = w->socket;
   binding_leave(m);
-  if (client == NULL)
+  if (socket == NULL)
     return;
   if (!w->closed)
     w->b->closing = true; /* it would be anchored otherwise */
-  w->client = NULL;
+  w->socket = NULL;
+  websocket_leave(w);
   net_timer_free(w->timer);
   w->timer = NULL;
-  engine_client_detach(client);
+  engine_socket_detach(socket);
 }
 
 static int ws_gc(lua_State *L) {
@@ -349,39 +345,27 @@ static int ws_gc(lua_State *L) {
   return 0;
 }
 
-static void push_field_numbers(lua_State *L) {
-  static const char *const names[] = {"state", "url", "subprotocol",
-                                      "buffered", "peer", "request", "error",
-                                      "tls"};
-  int i;
-  lua_createtable(L, 0, 8);
-  for (i = 0; i < 8; i++) {
-    lua_pushinteger(L, FIELD_STATE + i);
-    lua_setfield(L, -2, names[i]);
-  }
-}
-
 void binding_open_websocket(lua_State *L) {
   static const luaL_Reg methods[] = {
     {"send", ws_send}, {"stream", writer_new}, {"receive", websocket_receive},
     {"messages", websocket_messages}, {"ping", ws_ping}, {"pause", ws_pause},
     {"resume", ws_resume}, {"reconnect", ws_reconnect}, {"close", ws_close},
     {"terminate", ws_terminate}, {"stats", ws_stats},
-    {"subscribe", ws_topic}, {"unsubscribe", ws_topic}, {NULL, NULL}
+    {"subscribe", ws_subscribe}, {"unsubscribe", ws_unsubscribe}, {NULL, NULL}
   };
   static const luaL_Reg meta[] = {
     {"__gc", ws_gc}, {"__close", ws_scope_close},
     {"__tostring", ws_tostring}, {NULL, NULL}
   };
+  static const char *const fields[] = {
+    "state", "url", "subprotocol", "buffered", "peer", "request", "error",
+    "tls", NULL
+  };
+  static const struct object_class class_ = {
+    check_first, handler_slot, push_field, changed
+  };
   luaL_newmetatable(L, WEBSOCKET_TYPE);
   luaL_setfuncs(L, meta, 0);
-  luaL_newlib(L, methods);
-  push_field_numbers(L);
-  lua_pushvalue(L, -2);
-  lua_pushvalue(L, -2);
-  lua_pushcclosure(L, ws_newindex, 2);
-  lua_setfield(L, -4, "__newindex");
-  lua_pushcclosure(L, ws_index, 2);
-  lua_setfield(L, -2, "__index");
+  object_open(L, &class_, methods, fields);
   lua_pop(L, 1);
 }

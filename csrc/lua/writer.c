@@ -32,8 +32,8 @@ static void end(struct binding_member *m) {
   wr->s = NULL;
   if (s == NULL)
     return;
-  if (wr->w->client != NULL && !wr->w->b->closing)
-    engine_client_abandon(wr->w->client, s);
+  if (wr->w->socket != NULL && !wr->w->b->closing)
+    engine_socket_abandon(wr->w->socket, s);
   else
     (void)engine_stream_disown(s);
 }
@@ -44,7 +44,7 @@ int writer_new(lua_State *L) {
   struct base_error *err;
   bool text;
   w = (struct websocket *)luaL_checkudata(L, 1, WEBSOCKET_TYPE);
-  if (w->client == NULL)
+  if (w->socket == NULL)
     return luaL_error(L, "this WebSocket was finalized");
   text = websocket_check_kind(L, 2);
   wr = (struct writer *)lua_newuserdatauv(L, sizeof *wr, 1);
@@ -55,7 +55,7 @@ int writer_new(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   binding_join(w->b, &wr->member, end);
-  err = engine_client_stream(w->client, &wr->s, text ? WS_TEXT : WS_BINARY);
+  err = engine_socket_stream(w->socket, &wr->s, text ? WS_TEXT : WS_BINARY);
   return err != NULL ? push_failure(L, err) : 1;
 }
 
@@ -71,7 +71,7 @@ static struct base_error *write_piece(lua_State *L, struct writer *wr,
                    (last && !ws_utf8_complete(&utf8))))
     return base_error_from(BASE_ERR_UTF8);
   item = pin_new(wr->w->b, L, 2, lua_isnoneornil(L, 3) ? 0 : 3, wr->text);
-  err = engine_client_write(wr->w->client, wr->s, item);
+  err = engine_socket_write(wr->w->socket, wr->s, item);
   if (err != NULL)
     pin_discard(item);
   else
@@ -113,7 +113,7 @@ static int writer_finish(lua_State *L) {
   else if (wr->text && !ws_utf8_complete(&wr->utf8))
     err = base_error_from(BASE_ERR_UTF8);
   if (err == NULL)
-    err = engine_client_finish(wr->w->client, wr->s);
+    err = engine_socket_finish(wr->w->socket, wr->s);
   if (err != NULL)
     return push_failure(L, err);
   wr->finished = true;

@@ -3,6 +3,7 @@
 #include "net/input.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -49,6 +50,16 @@ static void on_turn(void *ctx) {
   read_some(in); /* may free 'in', and the timer with it */
 }
 
+/* libuv makes what it polls non-blocking. A terminal's descriptors are one and
+** the same open file: what the program prints would be cut off. */
+static int poll_init(struct net_input *in, int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  int err = uv_poll_init(&in->loop->uv, &in->poll, fd);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+    (void)fcntl(fd, F_SETFL, flags);
+  return err;
+}
+
 struct net_input *net_input_new(struct net_loop *loop, int fd,
                                 net_input_fn *fn, void *ctx) {
   struct net_input *in = (struct net_input *)base_calloc(1, sizeof *in);
@@ -58,7 +69,7 @@ struct net_input *net_input_new(struct net_loop *loop, int fd,
   in->fd = fd;
   in->fn = fn;
   in->ctx = ctx;
-  if (uv_poll_init(&loop->uv, &in->poll, fd) == 0) {
+  if (poll_init(in, fd) == 0) {
     in->poll.data = in;
     loop->handles++;
     return in;

@@ -166,6 +166,10 @@ local wss = {
   ---@type fun(url: string, options?: uvwss.Options): uvwss.WebSocket
   connect = core.connect,
 
+  ---Binds at once; the loop accepts.
+  ---@type fun(url: string, options?: uvwss.ServerOptions): uvwss.Server?, uvwss.Error?
+  listen = core.listen,
+
   ---Load a TLS configuration.
   ---@type fun(options: uvwss.TlsOptions): uvwss.Tls?, uvwss.Error?
   tls = core.tls,

@@ -1,0 +1,109 @@
+#include "lua/object.h"
+
+#include <string.h>
+
+enum { UP_METHODS = 1, UP_FIELDS, UP_CLASS };
+
+void object_check_handler(lua_State *L, const char *name, int value) {
+  if (!lua_isfunction(L, value) && !lua_isnil(L, value))
+    luaL_error(L, "handler '%s': function expected, got %s", name,
+               luaL_typename(L, value));
+}
+
+int object_find(const char *const *names, const char *name) {
+  int i;
+  for (i = 0; names[i] != NULL; i++)
+    if (strcmp(name, names[i]) == 0)
+      return i;
+  return -1;
+}
+
+static const struct object_class *class_of(lua_State *L) {
+  return (const struct object_class *)lua_touserdata(
+    L, lua_upvalueindex(UP_CLASS));
+}
+
+static int object_index(lua_State *L) {
+  const struct object_class *class_ = class_of(L);
+  int slot;
+  class_->check(L);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(UP_METHODS)) != LUA_TNIL)
+    return 1;
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(UP_FIELDS)) != LUA_TNIL) {
+    class_->push_field(L, (int)lua_tointeger(L, -1));
+    return 1;
+  }
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    slot = class_->slot(lua_tostring(L, 2));
+    if (slot > 0) {
+      lua_getiuservalue(L, 1, slot);
+      return 1;
+    }
+  }
+  if (lua_getiuservalue(L, 1, OBJECT_FIELDS) != LUA_TTABLE)
+    return 1; /* nil */
+  lua_pushvalue(L, 2);
+  lua_gettable(L, -2);
+  return 1;
+}
+
+static void set_own(lua_State *L) {
+  if (lua_isnil(L, 2) || (lua_isnumber(L, 2) && !lua_rawequal(L, 2, 2)))
+    luaL_error(L, "a field's name cannot be nil or NaN");
+  lua_settop(L, 3);
+  if (lua_getiuservalue(L, 1, OBJECT_FIELDS) != LUA_TTABLE) {
+    lua_settop(L, 3);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, OBJECT_FIELDS);
+  }
+  lua_insert(L, 2);
+  lua_settable(L, 2);
+}
+
+static int object_newindex(lua_State *L) {
+  const struct object_class *class_ = class_of(L);
+  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  int slot = class_->slot(name);
+  class_->check(L);
+  if (slot > 0) {
+    object_check_handler(L, name, 3);
+    lua_settop(L, 3);
+    lua_pushvalue(L, 3);
+    lua_setiuservalue(L, 1, slot);
+    class_->changed(L, slot);
+    return 0;
+  }
+  if (strncmp(name, "on", 2) == 0)
+    return luaL_error(L, "unknown handler '%s'", name);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(UP_METHODS)) != LUA_TNIL)
+    return luaL_error(L, "'%s' is a method", name);
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(UP_FIELDS)) != LUA_TNIL)
+    return luaL_error(L, "field '%s' can only be read", name);
+  set_own(L);
+  return 0;
+}
+
+void object_open(lua_State *L, const struct object_class *class_,
+                 const luaL_Reg *methods, const char *const *fields) {
+  int i;
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_newtable(L);
+  for (i = 0; fields[i] != NULL; i++) {
+    lua_pushinteger(L, i + 1);
+    lua_setfield(L, -2, fields[i]);
+  }
+  lua_pushvalue(L, -2);
+  lua_pushvalue(L, -2);
+  lua_pushlightuserdata(L, (void *)class_);
+  lua_pushcclosure(L, object_newindex, 3);
+  lua_setfield(L, -4, "__newindex");
+  lua_pushlightuserdata(L, (void *)class_);
+  lua_pushcclosure(L, object_index, 3);
+  lua_setfield(L, -2, "__index");
+}
