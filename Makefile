@@ -169,6 +169,13 @@ night: ## hours of reconnecting to a hostile server (spec/long/night.lua)
 	@$(MAKE) files
 	@eval "$$(tools/env)" && exec $(LUA) spec/long/night.lua $(ARGS)
 
+.PHONY: crowd
+crowd: ## 10,000 idle wss connections of one server (spec/long/crowd.lua)
+	@tools/deps crowd
+	@$(MAKE) files
+	@eval "$$(tools/env)" && ulimit -n 10100 && \
+	  exec $(LUA) spec/long/crowd.lua $(ARGS)
+
 .PHONY: pin
 pin: ## long proof that strings stay whole (spec/long/pin.lua)
 	@tools/deps pin

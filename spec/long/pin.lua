@@ -1,9 +1,10 @@
 --- Strings stay whole: many messages over TLS to a server that reads slowly,
--- the only reference to each dropped at once, a collection after every send
--- and in every handler, and every SHA-256 compared.
+-- or from a server of ours to slow clients, the only reference to each dropped
+-- at once, a collection after every send and in every handler, and every
+-- SHA-256 compared.
 --
---   lua5.4 spec/long/pin.lua [--count N] [--max BYTES] [--peer echo|node]
---     [--rate BYTES/S] [--window BYTES] [--seed N] [--slack BYTES]
+--   lua5.4 spec/long/pin.lua [--count N] [--max BYTES]
+--     [--peer echo|node|guests] [--guests N] [--rate BYTES/S] [--window BYTES] [--seed N] [--slack BYTES]
 --
 -- Prints what was measured; the exit status is not 0 if a digest differs, if
 -- the ledger does not return to zero, or if resident memory was ever more than
@@ -14,7 +15,7 @@ local peers = require "spec.support.peers"
 local process = require "spec.support.process"
 local wss = require "uvwss"
 
-local options = { count = 2000, max = 4 << 20, peer = "echo", seed = 1,
+local options = { count = 2000, max = 4 << 20, peer = "echo", seed = 1, guests = 3,
   rate = 200e6, window = 32 << 20, slack = 8 << 20 }
 for i = 1, #arg, 2 do
   local name = arg[i]:match "^%-%-(%w+)$"
@@ -59,15 +60,14 @@ local function resident()
   return tonumber(status:match "VmRSS:%s*(%d+)") * 1024
 end
 
-local server = peers[options.peer] {
-  mode = "slow", rate = options.rate, tls = certs "server" }
-local ws = wss.connect(("wss://localhost:%d/"):format(server.port), {
-  tls = { ca = certs.ca }, ping_interval = false,
-  max_buffered = 2 * options.window + options.max })
-
 local sent, got, wrong, total, worst = 0, 0, 0, 0, 0
-collectgarbage()
-local start = resident()
+local start
+
+-- What there is now does not count.
+local function begin()
+  collectgarbage()
+  start = resident()
+end
 
 local function measure()
   collectgarbage()
@@ -75,37 +75,105 @@ local function measure()
   if over > worst then worst = over end
 end
 
-local function fill()
-  while sent < options.count and ws.buffered < options.window do
-    sent = sent + 1
-    local piece = pieces[sent]
-    total = total + piece[2]
-    -- The string has no name; nobody but the engine holds it from here on.
-    assert(ws:send(blob:sub(piece[1] + 1, piece[1] + piece[2]), "binary",
-      function(err, how)
+-- The string has no name; nobody but the engine holds it from here on.
+local function next_string()
+  sent = sent + 1
+  local piece = pieces[sent]
+  total = total + piece[2]
+  return blob:sub(piece[1] + 1, piece[1] + piece[2])
+end
+
+local function tasted(number, answer)
+  if answer ~= expected[number] then
+    wrong = wrong + 1
+    io.stderr:write(("message %d: %s, not %s\n"):format(number, answer,
+      expected[number]))
+  end
+  measure()
+end
+
+local closed
+
+-- Our client to a server.
+local function to_server()
+  local server = peers[options.peer] {
+    mode = "slow", rate = options.rate, tls = certs "server" }
+  local ws = wss.connect(("wss://localhost:%d/"):format(server.port), {
+    tls = { ca = certs.ca }, ping_interval = false,
+    max_buffered = 2 * options.window + options.max })
+
+  begin()
+
+  local function fill()
+    while sent < options.count and ws.buffered < options.window do
+      assert(ws:send(next_string(), "binary", function(err, how)
         assert(not err and how == "written", err)
         measure()
         fill()
       end))
-    measure()
+      measure()
+    end
   end
+
+  function ws.onopen() fill() end
+  function ws:onmessage(answer)
+    got = got + 1
+    tasted(got, answer)
+    if got == options.count or wrong > 3 then self:close() end
+  end
+  function ws:onclose(code, _, err) closed = { code, err } end
+  wss.run()
+  server:stop()
 end
 
-function ws.onopen() fill() end
-function ws:onmessage(answer)
-  got = got + 1
-  if answer ~= expected[got] then
-    wrong = wrong + 1
-    io.stderr:write(("message %d: %s, not %s\n"):format(got, answer,
-      expected[got]))
+-- Our server publishes, one pin for all, to clients of another make.
+local function to_guests()
+  local server = assert(wss.listen("wss://127.0.0.1:0", {
+    tls = certs "server", ping_interval = false,
+    max_buffered = 2 * options.window + options.max }))
+  local guests = process.start { "/usr/bin/python3",
+    "spec/support/peers/taster.py", server.url, "--ca", certs.ca,
+    "--guests", options.guests, "--rate", options.rate, ready = false }
+  local answers = {}
+  begin()
+
+  local function fill()
+    local most = 0
+    for ws in server:connections() do most = math.max(most, ws.buffered) end
+    while sent < options.count and most < options.window do
+      assert(options.guests == server:publish("pin", next_string(), "binary"))
+      most = most + pieces[sent][2]
+      assert(wss.stats().pinned_strings <= sent)
+      measure()
+    end
   end
-  measure()
-  if got == options.count or wrong > 3 then self:close() end
+
+  function server:onopen(ws)
+    answers[ws] = 0
+    ws:subscribe "pin"
+    if self:stats().subscriptions == options.guests then fill() end
+  end
+  function server:onmessage(ws, answer)
+    answers[ws] = answers[ws] + 1
+    tasted(answers[ws], answer)
+    got = math.huge
+    for _, n in pairs(answers) do got = math.min(got, n) end
+    if got == options.count or wrong > 3 then
+      self:close()
+    else
+      fill()
+    end
+  end
+  function server.onclose(_, _, code, _, err) -- luacheck: ignore self
+    closed = { code, err }
+  end
+  wss.run()
+  guests:wait()
 end
-local closed
-function ws:onclose(code, _, err) closed = { code, err } end
-wss.run()
-server:stop()
+
+if options.peer == "guests" then to_guests() else to_server() end
+collectgarbage()
+collectgarbage()
 
 local dirty = {}
 for name, n in pairs(wss.stats()) do
