@@ -48,14 +48,13 @@ struct engine_conn {
   const struct engine_conn_ops *ops;
   void *owner;
   enum conn_phase phase;
+  int port; /* of the peer */
   struct net_dial *dial;
-  bool dialled; /* it has answered */
   struct net_stream *stream;
   struct net_timer *timer;
   struct tls_session *tls;
   struct tls_peer *peer;
   char ip[64];
-  int port;
 
   /* deadlines, loop milliseconds; 0: none */
   uint64_t due; /* what the timer is set to */
@@ -69,10 +68,6 @@ struct engine_conn {
   struct ws_request request;
   struct ws_head *head;
   struct ws_ask ask; /* what 'head' asks for */
-  bool keep;         /* another request may follow the answer */
-  bool served;       /* one was answered before */
-  bool announce;     /* on_request or on_open has still to be called */
-  bool deaf;         /* TLS has failed: what comes is of no interest */
 
   /* input */
   struct ws_protocol proto;
@@ -80,6 +75,11 @@ struct engine_conn {
   struct base_buf stash; /* the message in front of it */
   uint8_t stash_opcode;
   bool stashed;
+  bool dialled;  /* the dial has answered */
+  bool keep;     /* another request may follow the answer */
+  bool served;   /* one was answered before */
+  bool announce; /* on_request or on_open has still to be called */
+  bool deaf;     /* TLS has failed: what comes is of no interest */
   bool taking, paused;
   bool reading;          /* the socket is being read */
   bool in_process;       /* guards against delivering from inside delivery */

@@ -75,10 +75,10 @@ struct base_error *engine_server_publish(struct engine_server *s,
   if (share == NULL)
     return base_error_from(BASE_ERR_MEMORY);
   if (topic != NULL) {
-    struct engine_subscriber *const *who;
-    who = engine_topics_find(&s->topics, topic, n, &count);
+    const struct engine_seat *seats;
+    seats = engine_topics_find(&s->topics, topic, n, &count);
     for (i = 0; i < count; i++)
-      given += give(caller_of(who[i]), share, len);
+      given += give(caller_of(seats[i].who), share, len);
   } else {
     struct engine_caller *c;
     for (c = s->callers; c != NULL; c = c->next)
@@ -100,10 +100,10 @@ bool engine_server_is_crowded(const struct engine_server *s,
   const struct engine_caller *c;
   size_t i, count;
   if (topic != NULL) {
-    struct engine_subscriber *const *who;
-    who = engine_topics_find(&s->topics, topic, n, &count);
+    const struct engine_seat *seats;
+    seats = engine_topics_find(&s->topics, topic, n, &count);
     for (i = 0; i < count; i++)
-      if (is_high(caller_of(who[i])))
+      if (is_high(caller_of(seats[i].who)))
         return true;
     return false;
   }

@@ -8,8 +8,7 @@
 struct engine_topic {
   struct engine_topic *next; /* in its bucket */
   uint64_t hash;
-  struct engine_subscriber **who; /* owned */
-  struct engine_subscription **subs; /* owned, in the same order */
+  struct engine_seat *seats; /* owned */
   size_t count, room;
   size_t len;
   char name[]; /* 'len' bytes */
@@ -19,7 +18,7 @@ struct engine_subscription {
   struct engine_subscription *next, **at; /* of one subscriber */
   struct engine_topic *topic;
   struct engine_subscriber *who;
-  size_t index; /* among the topic's */
+  size_t index; /* of its seat */
 };
 
 void engine_topics_init(struct engine_topics *t, uint64_t seed) {
@@ -66,7 +65,7 @@ static struct engine_topic *find(const struct engine_topics *t, uint64_t hash,
   struct engine_topic *p;
   if (t->size == 0)
     return NULL;
-  for (p = t->buckets[hash & (t->size - 1)]; p != NULL; p = p->next)
+  for (p = t->buckets[hash & (t->size - 1)].first; p != NULL; p = p->next)
     if (p->hash == hash && p->len == n &&
         (n == 0 || memcmp(p->name, name, n) == 0))
       return p;
@@ -76,16 +75,16 @@ static struct engine_topic *find(const struct engine_topics *t, uint64_t hash,
 /* Where it cannot grow it only becomes slower. */
 static void grow(struct engine_topics *t) {
   size_t size = t->size > 0 ? 2 * t->size : 16, i;
-  struct engine_topic **buckets;
-  buckets = (struct engine_topic **)base_calloc(size, sizeof *buckets);
+  struct engine_bucket *buckets;
+  buckets = (struct engine_bucket *)base_calloc(size, sizeof *buckets);
   if (buckets == NULL)
     return;
   for (i = 0; i < t->size; i++) {
-    while (t->buckets[i] != NULL) {
-      struct engine_topic *p = t->buckets[i];
-      t->buckets[i] = p->next;
-      p->next = buckets[p->hash & (size - 1)];
-      buckets[p->hash & (size - 1)] = p;
+    while (t->buckets[i].first != NULL) {
+      struct engine_topic *p = t->buckets[i].first;
+      t->buckets[i].first = p->next;
+      p->next = buckets[p->hash & (size - 1)].first;
+      buckets[p->hash & (size - 1)].first = p;
     }
   }
   base_free(t->buckets);
@@ -107,8 +106,8 @@ static struct engine_topic *make(struct engine_topics *t, uint64_t hash,
   p->len = n;
   if (n > 0)
     memcpy(p->name, name, n);
-  p->next = t->buckets[hash & (t->size - 1)];
-  t->buckets[hash & (t->size - 1)] = p;
+  p->next = t->buckets[hash & (t->size - 1)].first;
+  t->buckets[hash & (t->size - 1)].first = p;
   t->count++;
   return p;
 }
@@ -117,13 +116,12 @@ static void drop_if_empty(struct engine_topics *t, struct engine_topic *p) {
   struct engine_topic **at;
   if (p->count > 0)
     return;
-  at = &t->buckets[p->hash & (t->size - 1)];
+  at = &t->buckets[p->hash & (t->size - 1)].first;
   while (*at != p)
     at = &(*at)->next;
   *at = p->next;
   t->count--;
-  base_free(p->who);
-  base_free(p->subs);
+  base_free(p->seats);
   base_free(p);
 }
 
@@ -137,8 +135,8 @@ subscription(const struct engine_topic *p,
   size_t i;
   if (p->count < who->count) {
     for (i = 0; i < p->count; i++)
-      if (p->who[i] == who)
-        return p->subs[i];
+      if (p->seats[i].who == who)
+        return p->seats[i].subscription;
     return NULL;
   }
   for (s = who->first; s != NULL; s = s->next)
@@ -149,17 +147,13 @@ subscription(const struct engine_topic *p,
 
 static bool reserve(struct engine_topic *p) {
   size_t room = p->room > 0 ? 2 * p->room : 4;
-  void *mem;
+  struct engine_seat *seats;
   if (p->count < p->room)
     return true;
-  mem = base_realloc(p->who, room * sizeof *p->who);
-  if (mem == NULL)
+  seats = (struct engine_seat *)base_realloc(p->seats, room * sizeof *seats);
+  if (seats == NULL)
     return false;
-  p->who = (struct engine_subscriber **)mem;
-  mem = base_realloc(p->subs, room * sizeof *p->subs);
-  if (mem == NULL)
-    return false;
-  p->subs = (struct engine_subscription **)mem;
+  p->seats = seats;
   p->room = room;
   return true;
 }
@@ -185,8 +179,8 @@ int engine_topics_subscribe(struct engine_topics *t,
   s->topic = p;
   s->who = who;
   s->index = p->count;
-  p->who[p->count] = who;
-  p->subs[p->count++] = s;
+  p->seats[p->count].who = who;
+  p->seats[p->count++].subscription = s;
   s->next = who->first;
   s->at = &who->first;
   if (s->next != NULL)
@@ -200,9 +194,8 @@ int engine_topics_subscribe(struct engine_topics *t,
 static void cancel(struct engine_topics *t, struct engine_subscription *s) {
   struct engine_topic *p = s->topic;
   size_t last = --p->count;
-  p->who[s->index] = p->who[last];
-  p->subs[s->index] = p->subs[last];
-  p->subs[s->index]->index = s->index;
+  p->seats[s->index] = p->seats[last];
+  p->seats[s->index].subscription->index = s->index;
   *s->at = s->next;
   if (s->next != NULL)
     s->next->at = s->at;
@@ -236,10 +229,10 @@ void engine_topics_leave(struct engine_topics *t,
     cancel(t, who->first);
 }
 
-struct engine_subscriber *const *
-engine_topics_find(const struct engine_topics *t, const char *name, size_t n,
-                   size_t *count) {
+const struct engine_seat *engine_topics_find(const struct engine_topics *t,
+                                             const char *name, size_t n,
+                                             size_t *count) {
   const struct engine_topic *p = find(t, hash_of(t, name, n), name, n);
   *count = p != NULL ? p->count : 0;
-  return p != NULL ? p->who : NULL;
+  return p != NULL ? p->seats : NULL;
 }

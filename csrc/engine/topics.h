@@ -9,10 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct engine_subscriber;
+struct engine_subscription;
 struct engine_topic;
 
+/* One subscriber of a topic. */
+struct engine_seat {
+  struct engine_subscriber *who;
+  struct engine_subscription *subscription;
+};
+
+struct engine_bucket {
+  struct engine_topic *first;
+};
+
 struct engine_topics {
-  struct engine_topic **buckets; /* owned */
+  struct engine_bucket *buckets; /* owned */
   size_t size;                   /* a power of two, or 0 */
   size_t count;                  /* topics */
   size_t subscriptions;
@@ -44,8 +56,8 @@ void engine_topics_leave(struct engine_topics *t,
                          struct engine_subscriber *who);
 
 /* Its subscribers, borrowed until the next change; NULL and 0 for none. */
-struct engine_subscriber *const *
-engine_topics_find(const struct engine_topics *t, const char *name, size_t n,
-                   size_t *count);
+const struct engine_seat *engine_topics_find(const struct engine_topics *t,
+                                             const char *name, size_t n,
+                                             size_t *count);
 
 #endif

@@ -540,7 +540,9 @@ void options_client(lua_State *L, int url_index, int index,
 static void origins(lua_State *L, int index, struct engine_server_conf *conf) {
   struct tls_list list = strings(L, index, "origins");
   size_t i;
-  conf->check_origin = list.items != NULL;
+  if (list.items == NULL)
+    return;
+  conf->check_origin = true;
   for (i = 0; i < list.count; i++) {
     const char *s = list.items[i], *host = strstr(s, "://");
     if (strcmp(s, "null") != 0 &&

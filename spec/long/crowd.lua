@@ -46,7 +46,7 @@ guests:wait()
 assert(said:find(("readers %d got 1 to 1 wrong 0\n"):format(count), 1, true),
   said .. guests:stderr())
 assert(said:find(("closed 1001\t%d\n"):format(count), 1, true), said)
-server, guests = nil, nil
+server = nil
 collectgarbage()
 collectgarbage()
 for name, n in pairs(wss.stats()) do assert(n == 0, name .. " " .. n) end
