@@ -9,8 +9,10 @@ describe("uvwss", function()
     local output, status = command.run { "--help" }
     assert.equal(0, status.code)
     assert.matches("^usage: uvwss ", output)
-    assert.matches("\n  connect +%w", output)
-    assert.matches("\n  check  +%w", output)
+    for _, name in ipairs { "connect", "check", "serve", "certs" } do
+      assert.matches("\n  " .. name .. " +%w", output)
+    end
+    for line in output:gmatch "[^\n]+" do assert.is_true(#line < 80, line) end
     assert.equal("", status.stderr)
     assert.equal(output, (command.run { "-h" }))
   end)
@@ -25,13 +27,14 @@ describe("uvwss", function()
     assert.equal(output, (command.run { "-V" }))
   end)
 
-  for _, name in ipairs { "connect", "check" } do
+  for _, name in ipairs { "connect", "check", "serve", "certs" } do
     it("has a help for " .. name .. " that lists its options", function()
       local output, status = command.run { name, "--help" }
       assert.equal(0, status.code)
       assert.matches("^usage: uvwss " .. name .. " ", output)
       for _, option in ipairs(require("uvwss.cli." .. name).options) do
-        assert.truthy(output:find("--" .. option.name, 1, true), option.name)
+        assert.equal(not option.hidden,
+          output:find("%-%-" .. option.name:gsub("-", "%%-") .. "%f[^%w-]") ~= nil, option.name)
       end
       for line in output:gmatch "[^\n]+" do assert.is_true(#line < 80, line) end
       assert.equal(output, (command.run { name, "-h" }))
@@ -59,7 +62,9 @@ describe("uvwss", function()
     end
     local url = "ws://127.0.0.1:1/"
 
-    it("no command", function() is_refused({}, "connect", "check") end)
+    it("no command", function()
+      is_refused({}, "connect, check, serve or certs")
+    end)
     it("an unknown command", function()
       is_refused({ "conect", url }, "'conect'", "did you mean 'connect'?")
       is_refused({ "entirely-different" }, "unknown command")
@@ -72,6 +77,8 @@ describe("uvwss", function()
         "did you mean '--binary'?")
       is_refused({ "connect", "-x", url }, "unknown option '-x'")
       is_refused({ "check", "--insecure", url }, "unknown option")
+      -- One that is not for people is not thought of.
+      is_refused({ "serve", "--worke" }, "did you mean '--workers'?")
     end)
     it("a missing URL", function() is_refused({ "connect" }, "URL") end)
     it("a second URL", function()

@@ -322,6 +322,16 @@ describe("the reference has", function()
         assert.matches("`-" .. option.short .. "`", connect, 1, true)
       end
     end
+    for _, name in ipairs { "serve [URL]", "certs DIR [NAME …]" } do
+      local text = section("### `uvwss " .. name .. "`"):gsub("| `", "`")
+      for _, option in ipairs(
+        require("uvwss.cli." .. name:match "%l+").options) do
+        if not option.hidden then
+          assert.matches("`%-%-" .. option.name:gsub("%-", "%%-") .. "[ `]",
+            text)
+        end
+      end
+    end
     for _, option in ipairs(require "uvwss.cli.check".options) do
       assert.matches("`--" .. option.name .. "[ `]",
         in_check[option.name] and check or connect)

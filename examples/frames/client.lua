@@ -2,7 +2,7 @@
 -- Registers with a server, receives binary frames, checks each of them, and
 -- carries on when the server is killed and started again.
 --
---   lua5.4 client.lua URL CA.crt [FRAMES]
+--   lua5.4 client.lua URL CA.crt [FRAMES [client.crt client.key]]
 --
 -- Try it: `sh spec/certs/make.sh /tmp/certs`, then in one terminal
 --
@@ -14,41 +14,20 @@
 --   lua5.4 examples/frames/client.lua wss://127.0.0.1:8443/ \
 --     /tmp/certs/ca.crt 20000
 --
--- and kill the server whenever you like. server.py says what is spoken, and
--- what a frame looks like. Exit status 0 when all frames came, each once, in
--- order and whole.
+-- and kill the server whenever you like. server.lua is another server, our own,
+-- which wants a certificate of its clients, and says what is spoken. Exit
+-- status 0 when all frames came, each once, in order and whole.
 
+package.path = (arg[0]:match "^(.*/)" or "./") .. "?.lua;" .. package.path
+local frame = require "frame"
 local wss = require "uvwss"
 
-local url, ca = arg[1], arg[2]
+local url, ca, cert, key = arg[1], arg[2], arg[4], arg[5]
 local wanted = math.tointeger(tonumber(arg[3] or 5000))
 if not (ca and wanted and wanted > 0) then
-  io.stderr:write "usage: client.lua URL CA.crt [FRAMES]\n"
+  io.stderr:write("usage: client.lua URL CA.crt [FRAMES [client.crt ",
+    "client.key]]\n")
   os.exit(2)
-end
-
-local crc_of_byte = {}
-for i = 0, 255 do
-  local c = i
-  for _ = 1, 8 do c = c & 1 == 1 and c >> 1 ~ 0xEDB88320 or c >> 1 end
-  crc_of_byte[i] = c
-end
-
-local function crc32(s, last)
-  local c = 0xFFFFFFFF
-  for i = 1, last do c = c >> 8 ~ crc_of_byte[(c ~ s:byte(i)) & 0xFF] end
-  return c ~ 0xFFFFFFFF
-end
-
--- The number and the payload of a frame, or nil and what is wrong with it.
-local function open(frame)
-  if #frame < 12 then return nil, "shorter than an empty frame" end
-  local length, number = (">I4I4"):unpack(frame)
-  if #frame ~= length + 12 then return nil, "of another length than it says" end
-  if (">I4"):unpack(frame, #frame - 3) ~= crc32(frame, #frame - 4) then
-    return nil, "damaged: its checksum is wrong"
-  end
-  return number, frame:sub(9, -5)
 end
 
 local function say(format, ...)
@@ -58,7 +37,7 @@ end
 
 local function describe(tls)
   local names = {}
-  for i, cert in ipairs(tls.chain) do names[i] = cert.subject end
+  for i, link in ipairs(tls.chain) do names[i] = link.subject end
   return ("%s, %s, chain: %s"):format(tls.version, tls.cipher,
     table.concat(names, " <- "))
 end
@@ -66,7 +45,7 @@ end
 local frames, bytes, damage, opens = 0, 0, nil, 0
 
 local ws = wss.connect(url, {
-  tls = { ca = ca },
+  tls = { ca = ca, cert = cert, key = key },
   -- What waits when a connection is lost is dropped: the only thing ever sent
   -- is the registration, and onopen says that anew.
   reconnect = { min = 0.1, max = 2, outbox = "drop" },
@@ -84,7 +63,7 @@ function ws:onmessage(data, kind)
     say("the server says: %s", data)
     return
   end
-  local number, payload = open(data)
+  local number, payload = frame.open(data)
   if number ~= frames then
     damage = ("frame %d was due, and came %s"):format(frames,
       number and "frame " .. number or "one that is " .. payload)
@@ -98,6 +77,8 @@ function ws:onmessage(data, kind)
 end
 
 function ws:onreconnect(attempt, delay, err) -- luacheck: ignore self
+  -- It does not like our certificate, or that we have none: nor will it later.
+  if err.alert then return false end
   say("lost it: %s; attempt %d in %.2f s", err, attempt, delay)
 end
 

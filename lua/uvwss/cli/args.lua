@@ -15,6 +15,7 @@ local args = {}
 ---@field many? boolean   may be repeated: the values are a list
 ---@field needs? string   the option without which it has no meaning
 ---@field check? fun(value: string): any, string?  what the value means, or nil and what it must be
+---@field hidden? boolean  left out of the help, and of guesses
 ---@field help string
 
 local longest = 4000000 -- seconds; beyond is no time that anybody waits
@@ -43,7 +44,7 @@ local function find(options, word)
   for _, option in ipairs(options) do
     if word == "--" .. option.name then return option end
     if option.short and word == "-" .. option.short then return option end
-    names[#names + 1] = option.name
+    if not option.hidden then names[#names + 1] = option.name end
   end
   return nil, ("unknown option '%s'%s"):format(word,
     suggest(word:gsub("^%-+", ""), names, "--"))
@@ -138,14 +139,17 @@ end
 ---@param options uvwss.cli.Option[]
 ---@return string
 function args.help(options)
-  local heads, width, out = {}, 0, {}
-  for i, option in ipairs(options) do
+  local shown, heads, width, out = {}, {}, 0, {}
+  for _, option in ipairs(options) do
+    if not option.hidden then shown[#shown + 1] = option end
+  end
+  for i, option in ipairs(shown) do
     heads[i] = ("  %s --%s%s"):format(
       option.short and "-" .. option.short .. "," or "   ", option.name,
       option.value and " " .. option.value or "")
     width = math.max(width, #heads[i])
   end
-  for i, option in ipairs(options) do
+  for i, option in ipairs(shown) do
     local text = option.help .. (option.many and " (may be repeated)" or "")
     for n, line in ipairs(args.wrap(text, 79 - width - 2)) do
       out[#out + 1] = ("%-" .. width .. "s  %s"):format(

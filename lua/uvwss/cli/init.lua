@@ -6,7 +6,7 @@ local suggest = require "uvwss.suggest"
 
 local cli = {}
 
-local commands = { "connect", "check" }
+local commands = { "connect", "check", "serve", "certs" }
 
 local top_options = {
   { name = "help", short = "h", help = "print this, or a command's own help" },
@@ -25,8 +25,8 @@ local function print_help()
   for _, name in ipairs(commands) do
     list[#list + 1] = ("  %-8s  %s\n"):format(name, load(name).summary)
   end
-  io.stdout:write("usage: uvwss COMMAND [options] URL\n\n",
-    "A WebSocket client over verified TLS.\n\nCommands:\n",
+  io.stdout:write("usage: uvwss COMMAND [options] ...\n\n",
+    "A WebSocket client and server over verified TLS.\n\nCommands:\n",
     table.concat(list), "\nOptions:\n", args.help(top_options),
     "\n'uvwss COMMAND --help' tells more about each.\n")
   return 0
@@ -66,11 +66,15 @@ local function run(command, words)
     io.stdout:write("usage: ", command.usage, "\n\n",
       (command.help:gsub("%%s", function() return args.help(options) end)))
     return 0
-  elseif #others ~= 1 then
-    return mistake(who, command.usage, #others == 0 and "a URL is missing"
-      or ("one URL is enough, but there is '%s' too"):format(others[2]))
   end
-  local status, problem = command.run(found, others[1])
+  local wants, most = command.wants or "a URL", command.most or 1
+  if #others < (command.least or 1) then
+    return mistake(who, command.usage, wants .. " is missing")
+  elseif #others > most then
+    return mistake(who, command.usage, ("%s is enough, but there is '%s' too")
+      :format(wants:gsub("^a ", "one "), others[most + 1]))
+  end
+  local status, problem = command.run(found, table.unpack(others))
   if not status then return mistake(who, command.usage, problem) end
   return status
 end
@@ -79,7 +83,7 @@ end
 ---@param words string[]   without the name of the program
 ---@return integer status  the exit status: 2 for a mistake in the words
 function cli.main(words)
-  local usage = "uvwss COMMAND [options] URL"
+  local usage = "uvwss COMMAND [options] ..."
   for i, name in ipairs(commands) do
     if words[1] == name then
       return run(load(commands[i]), table.move(words, 2, #words, 1, {}))
@@ -91,7 +95,8 @@ function cli.main(words)
   if found.version then return print_version() end
   if not others[1] then
     return mistake("uvwss", usage, "a command is missing: "
-      .. table.concat(commands, " or "))
+      .. table.concat(commands, ", ", 1, #commands - 1) .. " or "
+      .. commands[#commands])
   end
   return mistake("uvwss", usage, ("unknown command '%s'%s"):format(others[1],
     suggest(others[1], commands)))

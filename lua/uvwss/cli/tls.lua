@@ -29,9 +29,10 @@ end
 
 -- Options of the module that have another name here.
 local names = { headers = "header", subprotocols = "subprotocol",
-  open_timeout = "timeout", server_name = "name", pins = "pin" }
+  open_timeout = "timeout", server_name = "name", pins = "pin",
+  origins = "origin", client_ca = "client-ca", max_message = "max-message" }
 
----What `wss.connect` raised, in words of the command line.
+---What `wss.connect` or `wss.listen` raised, in words of the command line.
 ---@param message any
 ---@return string
 function tls.misuse(message)

@@ -61,29 +61,45 @@ static X509 *certificate(const char *name, EVP_PKEY *key, X509 *issuer,
   } else {
     extend(c, issuer, NID_authority_key_identifier, "keyid:always");
     extend(c, issuer, NID_key_usage, "critical,digitalSignature");
-    extend(c, issuer, NID_ext_key_usage, "serverAuth");
+    extend(c, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
     extend(c, issuer, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
   }
   MUST(X509_sign(c, issuer_key, EVP_sha256()) > 0);
   return c;
 }
 
-/* A context with a certificate of an authority of its own, which is written
-** to 'ca'. */
-static SSL_CTX *context(char *ca, size_t size) {
+/* What was written to 'bio', which ends here. */
+static void take_text(BIO *bio, char *out, size_t size) {
+  int n = BIO_read(bio, out, (int)size - 1);
+  MUST(n > 0 && (size_t)n < size - 1);
+  out[n] = '\0';
+  (void)BIO_free(bio);
+}
+
+static void write_certificate(X509 *c, char *out, size_t size) {
+  BIO *bio = BIO_new(BIO_s_mem());
+  MUST(bio != NULL && PEM_write_bio_X509(bio, c) == 1);
+  take_text(bio, out, size);
+}
+
+static void write_key(EVP_PKEY *key, char *out, size_t size) {
+  BIO *bio = BIO_new(BIO_s_mem());
+  MUST(bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL,
+                                               NULL) == 1);
+  take_text(bio, out, size);
+}
+
+/* A context with a certificate of an authority of its own; all are told. */
+static SSL_CTX *context(struct echo *e) {
   EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
   X509 *root = certificate("Authority", ca_key, NULL, ca_key);
   X509 *leaf = certificate("Server", key, root, ca_key);
   SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-  BIO *bio = BIO_new(BIO_s_mem());
-  int n;
   MUST(ctx != NULL && SSL_CTX_use_certificate(ctx, leaf) == 1);
   MUST(SSL_CTX_use_PrivateKey(ctx, key) == 1);
-  MUST(PEM_write_bio_X509(bio, root) == 1);
-  n = BIO_read(bio, ca, (int)size - 1);
-  MUST(n > 0 && (size_t)n < size - 1);
-  ca[n] = '\0';
-  (void)BIO_free(bio);
+  write_certificate(root, e->ca, sizeof e->ca);
+  write_certificate(leaf, e->cert, sizeof e->cert);
+  write_key(key, e->key, sizeof e->key);
   X509_free(leaf);
   X509_free(root);
   EVP_PKEY_free(key);
@@ -396,15 +412,16 @@ static void start(int fd, SSL_CTX *ctx) {
 }
 
 static void run(struct echo *e, int told, int alive) {
-  char other[2048], byte;
+  struct echo other;
+  char byte;
   int plain, secure, impostor;
   (void)signal(SIGPIPE, SIG_IGN);
   plain = listen_on(&e->port);
   secure = listen_on(&e->tls_port);
   impostor = listen_on(&e->impostor_port);
   start(plain, NULL);
-  start(secure, context(e->ca, sizeof e->ca));
-  start(impostor, context(other, sizeof other));
+  start(secure, context(e));
+  start(impostor, context(&other));
   MUST(write(told, e, sizeof *e) == (ssize_t)sizeof *e);
   while (read(alive, &byte, 1) < 0 && errno == EINTR)
     continue;

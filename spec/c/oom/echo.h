@@ -20,6 +20,8 @@ struct echo {
   int port, tls_port;
   int impostor_port; /* the same with a certificate of nobody we trust */
   char ca[2048];     /* PEM; its certificate is for localhost and 127.0.0.1 */
+  /* That certificate and its key, which are good for clients too. */
+  char cert[2048], key[512];
 };
 
 /* Call it first of all, before threads and before OpenSSL is touched. Ends the

@@ -30,6 +30,7 @@
 
 #include "echo.h"
 #include "heap.h"
+#include "raw.h"
 
 int luaopen_uvwss_core(lua_State *L);
 
@@ -52,9 +53,19 @@ static const struct scenario {
   {"options", false, {29, 211, 31}},
   {"tls", false, {19, 101, 19}},
   {"impostor", false, {13, 101, 17}},
+  {"listen", false, {1, 1, 1}},
+  {"serve", false, {1, 3, 1}},
+  {"publish", false, {1, 3, 1}},
+  {"upgrade", false, {1, 3, 1}},
+  {"request", false, {1, 3, 1}},
+  {"reject", false, {1, 3, 1}},
+  {"topics", false, {1, 3, 1}},
+  {"local", false, {1, 3, 1}},
+  {"mutual", false, {41, 211, 43}},
 };
 
 static struct echo server;
+static char folder[] = "/tmp/uvwss-oom-XXXXXX"; /* for local sockets */
 static long runs, failures, refusals, turn;
 
 /* What is going on, for a report of something fatal. */
@@ -123,6 +134,11 @@ static void set_number(lua_State *L, const char *name, int value) {
   lua_setglobal(L, name);
 }
 
+static void set_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setglobal(L, name);
+}
+
 static int set_up(lua_State *L) {
   luaL_openlibs(L);
   (void)luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
@@ -135,8 +151,11 @@ static int set_up(lua_State *L) {
   set_number(L, "TLS_PORT", server.tls_port);
   set_number(L, "IMPOSTOR_PORT", server.impostor_port);
   set_number(L, "TURN", (int)turn++);
-  lua_pushstring(L, server.ca);
-  lua_setglobal(L, "CA");
+  set_text(L, "CA", server.ca);
+  set_text(L, "CERT", server.cert);
+  set_text(L, "KEY", server.key);
+  set_text(L, "FOLDER", folder);
+  raw_set_up(L);
   lua_pushcfunction(L, quit);
   lua_setglobal(L, "quit");
   lua_pushcfunction(L, wrong);
@@ -263,6 +282,7 @@ static long run(const struct scenario *s, long nth, enum heap_mode mode) {
   run_until_quit(s);
   asked = heap_disarm();
   (void)alarm(0);
+  raw_hang_up();
   OPENSSL_thread_stop(); /* its queue of errors */
   runs++;
   if (heap_refused())
@@ -335,9 +355,18 @@ static void options(int argc, char **argv) {
   }
 }
 
+static void remove_folder(void) {
+  char name[64];
+  (void)snprintf(name, sizeof name, "%s/s", folder);
+  (void)unlink(name);
+  (void)rmdir(folder);
+}
+
 int main(int argc, char **argv) {
   size_t i;
   options(argc, argv);
+  if (mkdtemp(folder) == NULL || atexit(remove_folder) != 0)
+    return 1;
   echo_start(&server);
   heap_install();
   (void)signal(SIGALRM, on_signal);
