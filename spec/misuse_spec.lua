@@ -3,6 +3,7 @@
 -- closed. What is generated covers the real tables of methods, so that a new
 -- one without a row here fails.
 
+local certs = require "spec.support.certs"
 local peers = require "spec.support.peers"
 local process = require "spec.support.process"
 local wss = require "uvwss"
@@ -15,6 +16,7 @@ local function nothing() end
 local rows = {
   wss = {
     connect = { "string", "table?", good = { "ws://127.0.0.1:1/" } },
+    listen = { "string", "table?", good = { "ws://127.0.0.1:0" } },
     tls = { "table", good = { {} } },
     run = { "function", good = { nothing } },
     stop = { good = {} },
@@ -40,6 +42,14 @@ local rows = {
     terminate = { good = {} },
     stats = { good = {} },
   },
+  Server = {
+    publish = { "string", "string", "string?", good = { "topic", "x" } },
+    broadcast = { "string", "string?", good = { "x" } },
+    connections = { good = {} },
+    reload = { "table?", good = {}, says = "table or wss.tls" },
+    close = { "number?", good = {} },
+    stats = { good = {} },
+  },
   Tls = { reload = { good = {} } },
   Timer = { cancel = { good = {} } },
   Writer = {
@@ -48,10 +58,22 @@ local rows = {
   },
 }
 
+-- A connection that a server accepted has what a client has, but one method,
+-- and two more. What it has not raises: never a silent nothing.
+local server_only = {
+  subscribe = { "string", good = { "topic" } },
+  unsubscribe = { "string", good = { "topic" } },
+}
+local client_only = { reconnect = true }
+rows.Accepted = {}
+for name, row in pairs(rows.WebSocket) do
+  if not client_only[name] then rows.Accepted[name] = row end
+end
+for name, row in pairs(server_only) do rows.Accepted[name] = row end
+local class_of = { Accepted = "WebSocket" }
+
 -- wss.run() takes no argument, or a function.
 local absent_is_fine = { run = true }
--- For connections of a server only: never a silent nothing.
-local server_only = { subscribe = true, unsubscribe = true }
 
 -- One value of each type; no string that could pass for a number.
 local values = {
@@ -97,6 +119,10 @@ end
 
 local function shown(wanted)
   return (wanted:gsub("?", ""))
+end
+
+local function expected(row, wanted)
+  return (row.says or wanted) .. " expected"
 end
 
 -- Every call that has one argument of a wrong type; `fn(label, position,
@@ -157,16 +183,31 @@ local function names(t)
   return list
 end
 
--- Objects of each class; nothing listens where they dial.
+-- A server, and both ends of a connection of it that is open.
+local function served()
+  local server = assert(wss.listen("wss://127.0.0.1:0", {
+    tls = certs "server" }))
+  local client = wss.connect(("wss://localhost:%d/"):format(server.port),
+    { tls = { ca = certs.ca }, onclose = nothing })
+  repeat wss.sleep(0.001) until server.count == 1
+    and client.state == "open"
+  return server, server:connections()(), client
+end
+
+-- Objects of each class; nothing listens where WebSocket dials.
 local function objects()
+  local server, accepted, other_end = served()
+  other_end.onmessage = nothing
   local ws = wss.connect("ws://127.0.0.1:1/", { onclose = nothing })
-  return { WebSocket = ws, Tls = assert(wss.tls {}),
-    Timer = wss.timer(1000, nothing), Writer = assert(ws:stream "binary") }
+  return { WebSocket = ws, Tls = assert(wss.tls {}), Server = server,
+    Accepted = accepted, Timer = wss.timer(1000, nothing),
+    Writer = assert(ws:stream "binary") }
 end
 
 local function done_with(these)
   these.WebSocket:terminate()
   these.Timer:cancel()
+  these.Server:close(0)
   wss.run()
 end
 
@@ -198,12 +239,14 @@ describe("misuse", function()
     for class, object in pairs(live) do
       local methods = {}
       for name in pairs(methods_of(object)) do
-        if not (class == "WebSocket" and server_only[name]) then
+        if not (class == "WebSocket" and server_only[name])
+          and not (class == "Accepted" and client_only[name]) then
           methods[name] = true
         end
       end
       assert.are.same(names(methods), names(rows[class]), class)
-      assert.are.same(names(methods), names(documented[class]),
+      assert.are.same(names(methods_of(object)),
+        names(documented[class_of[class] or class]),
         class .. " as it is annotated")
     end
   end)
@@ -237,7 +280,7 @@ describe("misuse", function()
               table.unpack(arguments, 1, arguments.n))
             raised(ok, message, ("bad argument #%d to '%s'"):format(position,
               name), label)
-            raised(ok, message, wanted .. " expected", label)
+            raised(ok, message, expected(row, wanted), label)
           end)
         end)
 
@@ -251,12 +294,13 @@ describe("misuse", function()
               name .. " of a " .. given)
           end
           for other, foreign in pairs(live) do
-            if other ~= class then
+            if (class_of[other] or other) ~= (class_of[class] or class) then
               local ok, message = calling(object, name, foreign,
                 table.unpack(row.good))
               raised(ok, message, "bad argument #1 to '" .. name .. "'",
                 name .. " of " .. other)
-              raised(ok, message, "uvwss." .. class:lower() .. " expected",
+              raised(ok, message, "uvwss."
+                .. (class_of[class] or class):lower() .. " expected",
                 name .. " of " .. other)
             end
           end
@@ -287,6 +331,20 @@ describe("misuse", function()
       local ok, message = calling_method(live.WebSocket, name, "topic")
       raised(ok, message, "connections of a server", name)
     end
+  end)
+
+  it("of reconnect, which only a client has, raises", function()
+    local ok, message = calling_method(live.Accepted, "reconnect")
+    raised(ok, message, "only a client can dial", "reconnect")
+  end)
+
+  it("of reload, where there is no TLS, raises", function()
+    local server = assert(wss.listen "ws://127.0.0.1:0")
+    for _, given in ipairs { false, {} } do
+      local ok, message = calling_method(server, "reload", given or nil)
+      raised(ok, message, "this server has no TLS", "reload")
+    end
+    server:close()
   end)
 
   describe("of values in range", function()
@@ -328,8 +386,21 @@ describe("misuse", function()
         end)
     end
 
+    it("raises: what is neither text nor binary, to many too", function()
+      local server = live.Server
+      for _, bad in ipairs { "blob", "", "TEXT" } do
+        raised(false, select(2, calling_method(server, "publish", "a", "x",
+          bad)), "#3 to 'publish' (\"text\" or \"binary\"", "publish")
+        raised(false, select(2, calling_method(server, "broadcast", "x",
+          bad)), "#2 to 'broadcast' (\"text\" or \"binary\"", "broadcast")
+      end
+    end)
+
     for _, bad in ipairs { -1, 0 / 0, math.huge } do
       it(("raises: %s seconds"):format(bad), function()
+        raised(false, select(2, calling_method(live.Server, "close", bad)),
+          "#1 to 'close' (seconds", "close")
+        assert.are.equal("listening", live.Server.state)
         raised(false, select(2, calling(wss, "sleep", bad)),
           "#1 to 'sleep' (seconds", "sleep")
         raised(false, select(2, calling(wss, "timer", bad, nothing)),
@@ -466,6 +537,36 @@ local tls_options = {
   strict = boolean, insecure = boolean, trace = handler,
 }
 
+local listen_options = {
+  subprotocols = connect_options.subprotocols,
+  origins = { "string", "table", bad = { "", "no origin", "https://",
+    "https://a.example/path", { "https://a.example", 1 }, { "https://a\0" } } },
+  tls = { "table" },
+  handshake_timeout = seconds, upgrade_timeout = seconds,
+  close_timeout = seconds, ping_interval = seconds_or_false,
+  ping_timeout = seconds_or_false, max_message = size, max_buffered = size,
+  high_water = size, low_water = size, max_header = size,
+  compress = { "false", bad = { true } },
+  backlog = { "number", bad = { -1, 1.5, 65536, 1 << 32 } },
+  max_connections = size, max_topics = size, reuse_port = boolean,
+  slow_consumer = { "string", bad = { "", "Close", "waits", "drop\0" } },
+  onupgrade = handler, onrequest = handler, onrefused = handler,
+  onopen = handler, onmessage = handler, ondrain = handler, onping = handler,
+  onpong = handler, onclose = handler,
+}
+local server_tls_options = {
+  cert = text, key = text, password = text,
+  sni = { "table", bad = { { "x" }, { ["a.example"] = "x" },
+    { ["a.example"] = {} } } },
+  client_ca = list,
+  verify_client = { "string", bad = { "", "yes", "required", "none\0" } },
+  ocsp = text, min_version = version, max_version = version, ciphers = text,
+  ciphersuites = text, groups = text, alpn = list, tickets = boolean,
+  keylog = text,
+  max_depth = { "number", bad = { -1, 1.5, 101, 1 << 32, math.huge } },
+  strict = boolean, trace = handler,
+}
+
 local function takes(rule, given)
   for _, wanted in ipairs(rule) do
     if wanted == given then return true end
@@ -501,7 +602,18 @@ describe("an option", function()
     return calling(wss, "tls", options)
   end
 
+  local function listen(options)
+    return calling(wss, "listen", "ws://127.0.0.1:0", options)
+  end
+  local function listen_tls(options)
+    return calling(wss, "listen", "wss://127.0.0.1:0", { tls = options })
+  end
+
   it("is specified here if it is annotated", function()
+    assert.are.same(names(annotated_options "ServerOptions"),
+      names(listen_options))
+    assert.are.same(names(annotated_options "ServerTlsOptions"),
+      names(server_tls_options))
     assert.are.same(names(annotated_options "Options"), names(connect_options))
     assert.are.same(names(annotated_options "TlsOptions"), names(tls_options))
   end)
@@ -539,9 +651,11 @@ describe("an option", function()
   end
   generated("connect", connect_options, { connect })
   generated("tls", tls_options, { tls, through_tls })
+  generated("listen", listen_options, { listen })
+  generated("tls of a server", server_tls_options, { listen_tls })
 
   it("that resembles none is unknown without a suggestion", function()
-    for _, way in ipairs { connect, tls, through_tls } do
+    for _, way in ipairs { connect, tls, through_tls, listen, listen_tls } do
       local ok, message = way { pineapples = true }
       raised(ok, message, "unknown option 'pineapples'", "pineapples")
       assert.is_nil(message:find "did you mean")
@@ -554,7 +668,7 @@ describe("an option", function()
   end)
 
   it("has a name", function()
-    for _, way in ipairs { connect, tls, through_tls } do
+    for _, way in ipairs { connect, tls, through_tls, listen, listen_tls } do
       for _, key in ipairs { 1, 1.5, true, nothing } do
         local ok, message = way { [key] = "x" }
         raised(ok, message, "options have names", tostring(key))
@@ -579,6 +693,18 @@ describe("an option", function()
     for _, bad in ipairs { "all", "", "unsent\0", 1, true, {} } do
       local ok, message = connect { reconnect = { outbox = bad } }
       raised(ok, message, "'outbox'", tostring(bad))
+    end
+  end)
+
+  it("tls is what a wss server needs, and no other may have", function()
+    local ok, message = calling(wss, "listen", "wss://127.0.0.1:0", {})
+    raised(ok, message, "option 'tls': a wss server needs a certificate", "wss")
+    ok, message = calling(wss, "listen", "ws://127.0.0.1:0", { tls = {} })
+    raised(ok, message, "option 'tls': this URL has no TLS", "ws")
+    for _, name in ipairs { "sni", "client_ca", "verify_client", "tickets" } do
+      local given = name == "tickets" and true or name == "sni" and {} or "none"
+      ok, message = connect { tls = { [name] = given } }
+      raised(ok, message, "unknown option '" .. name .. "'", name)
     end
   end)
 

@@ -306,7 +306,15 @@ struct base_error *engine_caller_subscribe(struct engine_caller *c,
 
 bool engine_caller_unsubscribe(struct engine_caller *c, const char *topic,
                                size_t n) {
-  return c->server != NULL &&
-         engine_topics_unsubscribe(&c->server->topics, &c->subscriber, topic,
-                                   n);
+  if (c->server == NULL ||
+      !engine_topics_unsubscribe(&c->server->topics, &c->subscriber, topic,
+                                 n))
+    return false;
+  engine_caller_make_room(c);
+  return true;
+}
+
+void engine_caller_make_room(struct engine_caller *c) {
+  if (c->server != NULL && c->server->room != NULL && c->socket.queue.high)
+    net_timer_start(c->server->room, 0);
 }

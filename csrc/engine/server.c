@@ -14,8 +14,14 @@ void engine_server_conf_deinit(struct engine_server_conf *conf) {
 
 /* ---- the end ------------------------------------------------------------ */
 
-static void free_all(struct engine_server *s) {
+static void free_timers(struct engine_server *s) {
   net_timer_free(s->timer);
+  net_timer_free(s->room);
+  s->timer = s->room = NULL;
+}
+
+static void free_all(struct engine_server *s) {
+  free_timers(s);
   engine_topics_deinit(&s->topics);
   engine_server_conf_deinit(&s->conf);
   base_error_free(s->refused.err);
@@ -26,8 +32,7 @@ static void free_all(struct engine_server *s) {
 void server_closed_maybe(struct engine_server *s) {
   if (!s->closing || s->listener != NULL || s->callers != NULL)
     return;
-  net_timer_free(s->timer);
-  s->timer = NULL;
+  free_timers(s);
   if (s->owner == NULL) {
     free_all(s);
   } else if (!s->ended) {
@@ -63,6 +68,13 @@ static void say_goodbye(struct engine_server *s) {
   }
 }
 
+/* Its counts go with it, before it says that it has gone. */
+static void stop_listening(struct engine_server *s) {
+  s->closing = true;
+  s->stats.turned_away += net_listener_stats(s->listener)->turned_away;
+  net_listener_close(s->listener);
+}
+
 void engine_server_close(struct engine_server *s, uint32_t grace_ms) {
   uint64_t by;
   if (s->ended)
@@ -74,8 +86,7 @@ void engine_server_close(struct engine_server *s, uint32_t grace_ms) {
   net_timer_start(s->timer, grace_ms);
   if (s->closing)
     return;
-  s->closing = true;
-  net_listener_close(s->listener);
+  stop_listening(s);
   say_goodbye(s);
 }
 
@@ -85,14 +96,12 @@ bool engine_server_is_closed(const struct engine_server *s) {
 
 void engine_server_detach(struct engine_server *s) {
   s->owner = NULL;
-  net_timer_free(s->timer); /* engine_free may come before the end */
-  s->timer = NULL;
+  free_timers(s); /* engine_free may come before the end */
   if (!s->ended)
     s->engine->ledger.servers--;
   s->ended = true;
-  s->closing = true;
-  if (s->listener != NULL)
-    net_listener_close(s->listener);
+  if (!s->closing)
+    stop_listening(s);
   terminate_all(s);
   server_closed_maybe(s);
 }
@@ -105,9 +114,25 @@ static void on_stream(void *ctx, struct net_stream *stream) {
 
 static void on_closed(void *ctx) {
   struct engine_server *s = (struct engine_server *)ctx;
-  s->stats.turned_away += net_listener_stats(s->listener)->turned_away;
   s->listener = NULL;
   server_closed_maybe(s);
+}
+
+static void on_room(void *ctx) {
+  struct engine_server *s = (struct engine_server *)ctx;
+  if (s->engine->halted)
+    net_timer_start(s->room, 0);
+  else
+    s->ops->on_room(s->owner);
+}
+
+static bool make_timers(struct engine_server *s,
+                        const struct engine_server_conf *conf) {
+  s->timer = net_timer_new(s->engine->loop, on_timer, s);
+  if (s->timer == NULL || conf->slow != ENGINE_SLOW_WAIT)
+    return s->timer != NULL;
+  s->room = net_timer_new(s->engine->loop, on_room, s);
+  return s->room != NULL;
 }
 
 static struct base_error *listen_on(struct engine_server *s,
@@ -129,15 +154,14 @@ struct base_error *engine_server_new(struct engine_server **out,
                                      void *owner) {
   struct engine_server *s;
   struct base_error *err = NULL;
-  uint64_t seed;
+  uint64_t seed = 0;
   s = (struct engine_server *)base_calloc(1, sizeof *s);
   if (s == NULL)
     return base_error_from(BASE_ERR_MEMORY);
   s->engine = e;
   s->ops = ops;
   s->owner = owner;
-  s->timer = net_timer_new(e->loop, on_timer, s);
-  if (s->timer == NULL)
+  if (!make_timers(s, conf))
     err = base_error_from(BASE_ERR_MEMORY);
   else if (!tls_random((uint8_t *)&seed, sizeof seed))
     err = base_error_new(BASE_KIND_TLS, "random",
@@ -145,7 +169,7 @@ struct base_error *engine_server_new(struct engine_server **out,
   else
     err = listen_on(s, conf);
   if (err != NULL) {
-    net_timer_free(s->timer);
+    free_timers(s);
     base_free(s);
     return err;
   }
@@ -186,7 +210,7 @@ void engine_server_stats(const struct engine_server *s,
                          struct engine_server_stats *out) {
   const struct engine_caller *c;
   *out = s->stats;
-  if (s->listener != NULL)
+  if (!s->closing)
     out->turned_away += net_listener_stats(s->listener)->turned_away;
   for (c = s->callers; c != NULL; c = c->next)
     caller_add_traffic(&out->traffic, &c->socket.stats);

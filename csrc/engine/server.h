@@ -52,7 +52,8 @@ struct engine_server_ops {
   void (*on_refused)(void *owner, const struct engine_end *end);
   /* 'since' is when that handshake had its first step. */
   void (*on_step)(void *owner, const struct tls_step *step, double since);
-  /* A receiver that was above high_water has drained, or has gone. */
+  /* A receiver that was above high_water has drained, has gone, or may be
+  ** none any more (engine_caller_unsubscribe, engine_caller_make_room). */
   void (*on_room)(void *owner);
   /* The last call of all: nobody listens, and no caller is left. */
   void (*on_closed)(void *owner);
@@ -147,5 +148,7 @@ struct base_error *engine_caller_subscribe(struct engine_caller *c,
 /* False if it had not subscribed. */
 bool engine_caller_unsubscribe(struct engine_caller *c, const char *topic,
                                size_t n);
+/* It was closed: nobody shall wait for it to drain. on_room from the loop. */
+void engine_caller_make_room(struct engine_caller *c);
 
 #endif

@@ -29,6 +29,7 @@ struct engine_server {
   void *owner; /* NULL once detached */
   struct net_listener *listener; /* NULL once closed */
   struct net_timer *timer;       /* of the grace, and of the end */
+  struct net_timer *room;        /* on_room soon; with ENGINE_SLOW_WAIT */
   struct engine_caller *callers;
   size_t count;                  /* of them */
   size_t opened;                 /* of them, upgraded */

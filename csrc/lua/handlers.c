@@ -87,6 +87,8 @@ void websocket_close(struct websocket *w, unsigned code, const char *reason,
   if (state != ENGINE_CLOSING && state != ENGINE_CLOSED)
     w->local = true;
   engine_socket_close(w->socket, code, reason, n);
+  if (w->server != NULL)
+    engine_caller_make_room(engine_caller_of(w->socket));
 }
 
 /* An error in a handler closes its connection (1011: RFC 6455, 7.4.1). */

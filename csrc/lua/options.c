@@ -546,7 +546,7 @@ static void origins(lua_State *L, int index, struct engine_server_conf *conf) {
   for (i = 0; i < list.count; i++) {
     const char *s = list.items[i], *host = strstr(s, "://");
     if (strcmp(s, "null") != 0 &&
-        (host == NULL || host == s || strpbrk(host + 3, "/?# ") != NULL))
+        (host == NULL || host == s || host[3] == '\0' || strpbrk(host + 3, "/?# ") != NULL))
       luaL_error(L, "option 'origins': '%s' is not an origin such as "
                     "\"https://example.com\" (RFC 6454, 7)", s);
     append(L, &conf->origins, s, strlen(s));

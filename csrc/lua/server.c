@@ -341,8 +341,6 @@ static bool has_room(void *arg) {
 static int publish_or_wait(lua_State *L) {
   struct server *s = check(L);
   struct main_wait w;
-  luaL_checktype(L, 3, LUA_TSTRING);
-  (void)websocket_check_kind(L, 4);
   lua_settop(L, 4);
   if (engine_server_conf(s->server)->slow != ENGINE_SLOW_WAIT)
     return publish(L);
@@ -360,11 +358,15 @@ static int publish_or_wait(lua_State *L) {
 static int server_publish(lua_State *L) {
   (void)check(L);
   luaL_checktype(L, 2, LUA_TSTRING);
+  luaL_checktype(L, 3, LUA_TSTRING);
+  (void)websocket_check_kind(L, 4);
   return publish_or_wait(L);
 }
 
 static int server_broadcast(lua_State *L) {
   (void)check(L);
+  luaL_checktype(L, 2, LUA_TSTRING); /* while they are where the user put */
+  (void)websocket_check_kind(L, 3);  /* them */
   lua_settop(L, 3);
   lua_pushnil(L);
   lua_insert(L, 2);
@@ -406,6 +408,9 @@ static int server_reload(lua_State *L) {
   if (tls == NULL)
     return luaL_error(L, "reload: this server has no TLS");
   lua_settop(L, 2);
+  if (!lua_isnil(L, 2) && !lua_istable(L, 2) &&
+      luaL_testudata(L, 2, TLS_TYPE) == NULL)
+    return luaL_typeerror(L, 2, "table or wss.tls");
   if (lua_isnil(L, 2)) {
     err = tls_context_reload(tls);
   } else {

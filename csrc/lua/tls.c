@@ -6,8 +6,6 @@
 #include "lua/handlers.h"
 #include "lua/options.h"
 
-#define TLS_TYPE "uvwss.tls"
-
 /* User values: the trace function, or nil; the options, of which a context
 ** for the other role is made when it is needed. */
 enum { BOX_TRACE = 1, BOX_OPTIONS };

@@ -8,6 +8,8 @@
 
 #include "engine/client.h"
 
+#define TLS_TYPE "uvwss.tls"
+
 int tls_new(lua_State *L); /* wss.tls(options) */
 
 /* The option 'tls' of the table at 'options' (0: none): fill in what 'conf'

@@ -78,6 +78,14 @@ static const struct words sentences[] = {
   {SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED,
    "the peer says that our certificate was revoked: alert "
    "certificate_revoked"},
+  {SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+   "the peer does not take our certificate, or not for this purpose: alert "
+   "unsupported_certificate"},
+  {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN,
+   "the peer does not take our certificate: alert certificate_unknown"},
+  {SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL,
+   "the peer serves no protocol (ALPN) of ours: alert "
+   "no_application_protocol"},
   {SSL_R_TLSV1_UNRECOGNIZED_NAME,
    "the peer does not serve that name: alert unrecognized_name"},
   {SSL_R_NO_PROTOCOLS_AVAILABLE,

@@ -5,6 +5,10 @@
 --     function ws:onmessage(data) print(data) end
 --     wss.run()
 --
+--     local server = assert(wss.listen("ws://127.0.0.1:8080"))
+--     function server:onmessage(ws, data, kind) ws:send(data, kind) end
+--     wss.run()
+--
 -- Misuse raises at the caller's line. Whatever the network, the peer, a file
 -- or a certificate does wrong is returned as `nil, err`, or handed to
 -- `onclose`. Times are seconds, sizes are bytes. docs/reference.md says more.
@@ -92,7 +96,32 @@ local retry = require "uvwss.retry"
 ---@field insecure? boolean    verify nothing (false)
 ---@field trace? fun(step: uvwss.Step)  each message of the handshake
 
----A TLS configuration, loaded once and shared by connections.
+---@class uvwss.Identity
+---@field cert string       a chain, leaf first: a file or PEM text
+---@field key? string       (`cert`'s file)
+---@field password? string
+
+---@class uvwss.ServerTlsOptions
+---@field cert string          the chain, leaf first: a file or PEM text
+---@field key? string          its key: a file or PEM text (`cert`'s file)
+---@field password? string     of an encrypted key
+---@field sni? table<string, uvwss.Identity>  others, by "a.example" or "*.b.example"
+---@field client_ca? string|string[]  who signs clients: files, folders or PEM text
+---@field verify_client? "none"|"request"|"require"  ("none")
+---@field ocsp? string         a file with the answer to staple
+---@field min_version? "1.0"|"1.1"|"1.2"|"1.3"  ("1.2")
+---@field max_version? "1.0"|"1.1"|"1.2"|"1.3"
+---@field ciphers? string      of TLS 1.2, as OpenSSL writes them
+---@field ciphersuites? string of TLS 1.3
+---@field groups? string       "X25519:P-256:P-384"
+---@field alpn? string|string[]  that may be chosen, the preferred one first ("http/1.1")
+---@field tickets? boolean     resumption (true)
+---@field keylog? string       a file for secrets (SSLKEYLOGFILE)
+---@field max_depth? integer   intermediates of a client's chain (10)
+---@field strict? boolean      X.509 strict checks of it (true)
+---@field trace? fun(step: uvwss.Step)  each message of each handshake
+
+---A TLS configuration, loaded once and shared by connections and servers.
 ---@class uvwss.Tls
 ---@field reload fun(self: uvwss.Tls): true?, uvwss.Error?  read the files again; on failure the old ones stay
 
@@ -122,6 +151,64 @@ local retry = require "uvwss.retry"
 ---@field onpong? fun(ws: uvwss.WebSocket, payload: string, seconds: number?)
 ---@field onclose? fun(ws: uvwss.WebSocket, code: integer, reason: string, err: uvwss.Error?)
 
+---@class uvwss.ServerOptions
+---@field tls? uvwss.ServerTlsOptions|uvwss.Tls  a wss URL needs it
+---@field subprotocols? string|string[]  the client's first that is listed is chosen
+---@field origins? string|string[]  that browsers may come from ("https://example.com")
+---@field handshake_timeout? number  TLS and a whole request together (10)
+---@field upgrade_timeout? number  for onupgrade or onrequest to decide (10)
+---@field close_timeout? number    for the peer's answer to a close (5)
+---@field ping_interval? number|false  (20)
+---@field ping_timeout? number|false   (20)
+---@field max_message? integer    (16 MiB)
+---@field max_buffered? integer   waiting to be sent to one connection (64 MiB)
+---@field high_water? integer     (1 MiB)
+---@field low_water? integer      (256 KiB)
+---@field max_header? integer     of a request (16 KiB)
+---@field max_connections? integer  callers beyond so many get 503 (no bound)
+---@field max_topics? integer     of one connection (1024)
+---@field slow_consumer? "close"|"drop"|"wait"  for publish and broadcast ("close")
+---@field backlog? integer        of listen(2) (511)
+---@field reuse_port? boolean     several processes share the port (false)
+---@field compress? false
+---@field onupgrade? uvwss.OnUpgrade
+---@field onrequest? uvwss.OnRequest
+---@field onrefused? fun(server: uvwss.Server, err: uvwss.Error, peer: uvwss.Address)
+---@field onopen? fun(server: uvwss.Server, ws: uvwss.WebSocket, info: uvwss.OpenInfo)
+---@field onmessage? fun(server: uvwss.Server, ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field ondrain? fun(server: uvwss.Server, ws: uvwss.WebSocket)
+---@field onping? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string)
+---@field onpong? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string, seconds: number?)
+---@field onclose? fun(server: uvwss.Server, ws: uvwss.WebSocket, code: integer, reason: string, err: uvwss.Error?)
+
+---@alias uvwss.Headers table<string, string|string[]>
+
+---What `onupgrade` may wish for when it accepts.
+---@class uvwss.Accept
+---@field subprotocol? string  left out unless the client offered it
+---@field headers? uvwss.Headers
+
+---Runs as a coroutine. Nothing, true or a table: accepted. False: refused,
+---with a status (403), headers and a body.
+---@alias uvwss.OnUpgrade fun(server: uvwss.Server, request: uvwss.Request): (boolean|uvwss.Accept)?, integer?, uvwss.Headers?, string?
+
+---Runs as a coroutine; returns a status (404), headers and a body.
+---@alias uvwss.OnRequest fun(server: uvwss.Server, request: uvwss.Request): integer?, uvwss.Headers?, string?
+
+---@class uvwss.Address
+---@field ip string     "" over a local socket
+---@field port integer
+
+---What a client asked for; a table that is the user's to keep things in.
+---@class uvwss.Request
+---@field method "GET"|"HEAD"
+---@field path string     as sent: not decoded
+---@field query? string   what follows "?"
+---@field headers table<string, string>  in lower case; repeated ones joined
+---@field subprotocols string[]  offered, in the client's order
+---@field peer uvwss.Address
+---@field tls? uvwss.Peer  the client's verified chain, where it has shown one
+
 ---@class uvwss.OpenInfo
 ---@field attempt integer   dials so far, this one included: 1 on the first
 ---@field resumed boolean   a TLS session was resumed
@@ -133,15 +220,24 @@ local retry = require "uvwss.retry"
 ---@field finish fun(self: uvwss.Writer, chunk?: string, done?: uvwss.Done): true?, uvwss.Error?
 
 ---A client connection, for as long as it is wanted: over reconnects it stays
----the same object. Handlers are fields; other fields are the user's own.
+---the same object. Or one that a server accepted. Handlers are fields; other
+---fields are the user's own.
 ---@class uvwss.WebSocket
 ---@field state "connecting"|"open"|"waiting"|"closing"|"closed"
 ---@field url string
 ---@field subprotocol? string
 ---@field buffered integer         bytes of messages not yet with the kernel
----@field peer? { ip: string, port: integer }
+---@field peer? uvwss.Address      nil over a local socket
+---@field request? uvwss.Request   of a server's connection
 ---@field error? uvwss.Error       why it ended, nil if clean
 ---@field tls? uvwss.Peer
+---@field onopen? fun(ws: uvwss.WebSocket, info: uvwss.OpenInfo)
+---@field onmessage? fun(ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field onreconnect? fun(ws: uvwss.WebSocket, attempt: integer, delay: number, err: uvwss.Error): boolean?
+---@field ondrain? fun(ws: uvwss.WebSocket)
+---@field onping? fun(ws: uvwss.WebSocket, payload: string)
+---@field onpong? fun(ws: uvwss.WebSocket, payload: string, seconds: number?)
+---@field onclose? fun(ws: uvwss.WebSocket, code: integer, reason: string, err: uvwss.Error?)
 ---@field send fun(self: uvwss.WebSocket, data: string, kind?: uvwss.Kind, done?: uvwss.Done): true?, uvwss.Error?
 ---@field stream fun(self: uvwss.WebSocket, kind?: uvwss.Kind): uvwss.Writer?, uvwss.Error?
 ---@field receive fun(self: uvwss.WebSocket, timeout?: number): string?, uvwss.Kind|uvwss.Error
@@ -153,6 +249,31 @@ local retry = require "uvwss.retry"
 ---@field close fun(self: uvwss.WebSocket, code?: integer, reason?: string)
 ---@field terminate fun(self: uvwss.WebSocket)
 ---@field stats fun(self: uvwss.WebSocket): table
+---@field subscribe fun(self: uvwss.WebSocket, topic: string): true?, uvwss.Error?  on a server's connection
+---@field unsubscribe fun(self: uvwss.WebSocket, topic: string): boolean  false if it had not
+
+---What listens. Handlers are fields and serve all connections, unless one has
+---its own; other fields are the user's own.
+---@class uvwss.Server
+---@field state "listening"|"closing"|"closed"
+---@field url string      as it was given, with the port that it has
+---@field port? integer   nil for a local socket
+---@field count integer   open connections
+---@field onupgrade? uvwss.OnUpgrade
+---@field onrequest? uvwss.OnRequest
+---@field onrefused? fun(server: uvwss.Server, err: uvwss.Error, peer: uvwss.Address)
+---@field onopen? fun(server: uvwss.Server, ws: uvwss.WebSocket, info: uvwss.OpenInfo)
+---@field onmessage? fun(server: uvwss.Server, ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field ondrain? fun(server: uvwss.Server, ws: uvwss.WebSocket)
+---@field onping? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string)
+---@field onpong? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string, seconds: number?)
+---@field onclose? fun(server: uvwss.Server, ws: uvwss.WebSocket, code: integer, reason: string, err: uvwss.Error?)
+---@field publish fun(self: uvwss.Server, topic: string, data: string, kind?: uvwss.Kind): integer?, uvwss.Error?  to how many
+---@field broadcast fun(self: uvwss.Server, data: string, kind?: uvwss.Kind): integer?, uvwss.Error?
+---@field connections fun(self: uvwss.Server): fun(): uvwss.WebSocket?
+---@field reload fun(self: uvwss.Server, tls?: uvwss.ServerTlsOptions|uvwss.Tls): true?, uvwss.Error?  for handshakes from now on
+---@field close fun(self: uvwss.Server, grace?: number)  1001 to all; what is left after `grace` (5) is terminated
+---@field stats fun(self: uvwss.Server): table<string, integer>
 
 ---@class uvwss.Timer
 ---@field cancel fun(self: uvwss.Timer)
@@ -170,8 +291,9 @@ local wss = {
   ---@type fun(url: string, options?: uvwss.ServerOptions): uvwss.Server?, uvwss.Error?
   listen = core.listen,
 
-  ---Load a TLS configuration.
-  ---@type fun(options: uvwss.TlsOptions): uvwss.Tls?, uvwss.Error?
+  ---Load a TLS configuration. One with `sni`, `client_ca`, `verify_client` or
+  ---`tickets` is a server's; any other will do for both.
+  ---@type fun(options: uvwss.TlsOptions|uvwss.ServerTlsOptions): uvwss.Tls?, uvwss.Error?
   tls = core.tls,
 
   ---Run the loop until nothing is left to do, or `stop`. With a function:

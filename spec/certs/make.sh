@@ -14,6 +14,7 @@
 #   expiredclient   a client's of three days ago  notyetclient  from 2090 on
 #   otherclient     a client's by other-ca
 #   formlessclient  a client's that strict does not take
+#   aloneclient     the client's, without its issuer behind it
 #   aserver         for a.example           bserver     for *.b.example
 #   rsaserver       for rsa.example, with an RSA key
 #   encrypted       the client's, its key encrypted with "secret"
@@ -34,6 +35,8 @@
 #   other-ca        another root            impostor    the same names, by it
 #   oldroot         a root that strict would not take if it were not the anchor
 #   oldserver       by it
+#
+# server.ocsp is its issuer's answer that the server's is good, for ten years.
 set -eu
 [ $# -eq 1 ] || { echo "usage: $0 DIR" >&2; exit 2; }
 mkdir -p "$1"
@@ -215,4 +218,12 @@ date_it notyetclient 20900101000000Z 20910101000000Z client "/CN=early client")
 cp client.crt encrypted.crt
 openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in client.key \
   -out encrypted.key
+openssl x509 -in client.crt -out aloneclient.crt
+cp client.key aloneclient.key
+serial=$(openssl x509 -in server.crt -noout -serial)
+printf 'V\t%s\t\t%s\tunknown\t/CN=server.test\n' 491231235959Z \
+  "${serial#serial=}" >make.ocsp
+openssl ocsp -index make.ocsp -CA intermediate.crt -rsigner intermediate.crt \
+  -rkey intermediate.key -issuer intermediate.crt -cert server.crt \
+  -no_nonce -ndays 3650 -respout server.ocsp >&2
 rm -f ./[0-9A-F]*.pem
