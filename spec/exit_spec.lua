@@ -54,3 +54,31 @@ for _, secure in ipairs { false, true } do
     end
   end)
 end
+
+local server_places = { "onupgrade", "onupgrade late", "onrequest",
+  "onrequest late", "onopen", "onmessage", "receive", "onping", "onpong",
+  "ondrain", "onclose", "unsent", "room", "onrefused", "onclose of a client",
+  "closing", "closed", "iterating", "trace" }
+
+for _, secure in ipairs { false, true } do
+  describe(("ending inside a call-out of a server over %s,"):format(
+    secure and "TLS" or "TCP"), function()
+    local own = certs "server"
+    for _, where in ipairs(server_places) do
+      if where ~= "trace" or secure then
+        it("loses nothing and calls nobody: in " .. where
+          .. (secure and " #valgrind" or ""), function()
+            local command = { "lua5.4", "spec/support/exit_server.lua", where,
+              16 * MIB }
+            if secure then
+              table.move({ own.cert, own.key, certs.ca }, 1, 3, 5, command)
+            end
+            local output, ended = process.run(command)
+            assert.are.equal("", ended.stderr)
+            assert.are.equal("left\n", output)
+            assert.are.equal("exit 0", ended.how .. " " .. ended.code)
+          end)
+      end
+    end
+  end)
+end

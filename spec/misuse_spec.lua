@@ -416,79 +416,95 @@ describe("misuse", function()
     end)
   end)
 
-  describe("of fields", function()
-    local handlers = { "onopen", "onmessage", "onreconnect", "ondrain",
-      "onping", "onpong", "onclose" }
-    for _, name in ipairs(handlers) do
-      it("raises where " .. name .. " is no function", function()
-        local ws = live.WebSocket
-        local before = ws[name]
-        for _, given in ipairs(type_names) do
-          if given ~= "function" and given ~= "nil" then
-            local ok, message = pcall(field_chunk, ws, name, values[given][1])
-            raised(ok, message, ("handler '%s': function expected, got %s")
-              :format(name, given), name)
-            assert.are.equal(before, ws[name])
+  -- An object, its handlers, the fields that can only be read.
+  local with_fields = {
+    WebSocket = { { "onopen", "onmessage", "onreconnect", "ondrain", "onping",
+      "onpong", "onclose" }, { "state", "url", "subprotocol", "buffered",
+      "peer", "request", "error", "tls" } },
+    Server = { { "onupgrade", "onrequest", "onrefused", "onopen", "onmessage",
+      "ondrain", "onping", "onpong", "onclose" }, { "url", "port", "count",
+      "state" } },
+  }
+  with_fields.Accepted = with_fields.WebSocket
+  for class, both in pairs(with_fields) do
+    local handlers, fields = table.unpack(both)
+    describe("of fields of " .. class, function()
+      local object
+      before_each(function() object = live[class] end)
+
+      for _, name in ipairs(handlers) do
+        it("raises where " .. name .. " is no function", function()
+          local before = object[name]
+          for _, given in ipairs(type_names) do
+            if given ~= "function" and given ~= "nil" then
+              local ok, message = pcall(field_chunk, object, name,
+                values[given][1])
+              raised(ok, message, ("handler '%s': function expected, got %s")
+                :format(name, given), name)
+              assert.are.equal(before, object[name])
+            end
+          end
+          object[name] = nothing
+          assert.are.equal(nothing, object[name])
+          object[name] = nil
+          assert.is_nil(object[name])
+          object.onclose = nothing
+        end)
+      end
+
+      it("raises where a handler is unknown", function()
+        for _, name in ipairs { "onmesage", "onerror", "on", "onOpen",
+          class == "Server" and "onreconnect" or "onupgrade",
+          class == "Server" and "onlisten" or "onrequest" } do
+          local ok, message = pcall(field_chunk, object, name, nothing)
+          raised(ok, message, "unknown handler '" .. name .. "'", name)
+        end
+      end)
+
+      it("raises where one can only be read", function()
+        for _, name in ipairs(fields) do
+          for _, value in ipairs { 1, false, "x" } do
+            local ok, message = pcall(field_chunk, object, name, value)
+            raised(ok, message, "field '" .. name .. "' can only be read",
+              name)
           end
         end
-        ws[name] = nothing
-        assert.are.equal(nothing, ws[name])
-        ws[name] = nil
-        assert.is_nil(ws[name])
-        ws.onclose = nothing
       end)
-    end
 
-    it("raises where a handler is unknown", function()
-      for _, name in ipairs { "onmesage", "onerror", "on", "onOpen" } do
-        local ok, message = pcall(field_chunk, live.WebSocket, name, nothing)
-        raised(ok, message, "unknown handler '" .. name .. "'", name)
-      end
-    end)
-
-    it("raises where one can only be read", function()
-      for _, name in ipairs { "state", "url", "subprotocol", "buffered",
-        "peer", "request", "error", "tls" } do
-        for _, value in ipairs { 1, false, "x" } do
-          local ok, message = pcall(field_chunk, live.WebSocket, name, value)
-          raised(ok, message, "field '" .. name .. "' can only be read", name)
+      it("raises where it is a method", function()
+        for name in pairs(methods_of(object)) do
+          local ok, message = pcall(field_chunk, object, name, nothing)
+          raised(ok, message, "'" .. name .. "' is a method", name)
         end
-      end
-    end)
+      end)
 
-    it("raises where it is a method", function()
-      for name in pairs(methods_of(live.WebSocket)) do
-        local ok, message = pcall(field_chunk, live.WebSocket, name, nothing)
-        raised(ok, message, "'" .. name .. "' is a method", name)
-      end
-    end)
+      it("raises where the name can be none", function()
+        for _, name in ipairs { 0 / 0 } do
+          local ok, message = pcall(field_chunk, object, name, 1)
+          raised(ok, message, "name", "NaN")
+        end
+        raised(false, select(2, pcall(field_chunk, object, nil, 1)),
+          "name", "nil")
+      end)
 
-    it("raises where the name can be none", function()
-      for _, name in ipairs { 0 / 0 } do
-        local ok, message = pcall(field_chunk, live.WebSocket, name, 1)
-        raised(ok, message, "name", "NaN")
-      end
-      raised(false, select(2, pcall(field_chunk, live.WebSocket, nil, 1)),
-        "name", "nil")
+      it("leaves all others to the user", function()
+        for _, key in ipairs { "name", 1, 2.5, true, object, nothing,
+          "-on" } do
+          assert.is_nil(object[key])
+          object[key] = "mine"
+          assert.are.equal("mine", object[key])
+          object[key] = nil
+          assert.is_nil(object[key])
+        end
+        assert.is_nil(object[nil])
+      end)
     end)
+  end
 
-    it("leaves all others to the user", function()
-      local ws = live.WebSocket
-      for _, key in ipairs { "name", 1, 2.5, true, ws, nothing, "-on" } do
-        assert.is_nil(ws[key])
-        ws[key] = "mine"
-        assert.are.equal("mine", ws[key])
-        ws[key] = nil
-        assert.is_nil(ws[key])
-      end
-      assert.is_nil(ws[nil])
-    end)
-
-    it("raises for other objects, which have none", function()
-      for _, class in ipairs { "Tls", "Timer", "Writer" } do
-        assert.is_false(pcall(field_chunk, live[class], "x", 1), class)
-      end
-    end)
+  it("of fields of other objects raises, which have none", function()
+    for _, class in ipairs { "Tls", "Timer", "Writer" } do
+      assert.is_false(pcall(field_chunk, live[class], "x", 1), class)
+    end
   end)
 end)
 
@@ -696,6 +712,38 @@ describe("an option", function()
     end
   end)
 
+  it("low_water of a server is not above high_water either", function()
+    local ok, message = listen { high_water = 1, low_water = 2 }
+    raised(ok, message, "'low_water' (2) is above 'high_water' (1)",
+      "low_water")
+  end)
+
+  it("of a server's tls raises in wss.tls, too, where it is one", function()
+    for _, name in ipairs { "sni", "client_ca", "verify_client",
+      "tickets" } do
+      for _, given in ipairs(type_names) do
+        if not takes(server_tls_options[name], given) then
+          local ok, message = tls { [name] = values[given][1] }
+          raised(ok, message, "'" .. name .. "'", name .. " = " .. given)
+        end
+      end
+    end
+    local ok, message = tls { tickets = false, pins = "x" }
+    raised(ok, message, "unknown option 'pins'", "tickets")
+  end)
+
+  it("tls loaded for the wrong role raises", function()
+    local of_client = assert(wss.tls { ca = certs.ca })
+    local of_server = certs "server"
+    of_server.tickets = false
+    of_server = assert(wss.tls(of_server))
+    local ok, message = listen_tls(of_client)
+    raised(ok, message, "'ca'", "a client's")
+    ok, message = calling(wss, "connect", "wss://127.0.0.1:1/",
+      { tls = of_server })
+    raised(ok, message, "'tickets'", "a server's")
+  end)
+
   it("tls is what a wss server needs, and no other may have", function()
     local ok, message = calling(wss, "listen", "wss://127.0.0.1:0", {})
     raised(ok, message, "option 'tls': a wss server needs a certificate", "wss")
@@ -717,6 +765,8 @@ describe("an option", function()
   it("tls takes no other object of ours", function()
     local timer = wss.timer(1000, nothing)
     local ok, message = connect { tls = timer }
+    raised(ok, message, "option 'tls'", "tls")
+    ok, message = listen_tls(timer)
     raised(ok, message, "option 'tls'", "tls")
     timer:cancel()
     wss.run()
@@ -762,6 +812,35 @@ describe("a URL", function()
       raised(ok, message, "bad argument #1 to 'connect' (the URL", name)
     end)
   end
+
+  -- For listening there is no path, and another port is possible.
+  local elsewhere = { "ws://127.0.0.1:0/path", "ws://127.0.0.1:0?q",
+    "ws://127.0.0.1:0/?q", "wss://*:0/x", "ws+unix://", "ws+unix:x",
+    "ws+unix:///", "ws+unix:///x\0", "ws+unix://host/path",
+    "ws+unix:///" .. ("x"):rep(200), "ws+unix:///tmp/x:/resource" }
+  for _, url in ipairs(urls) do
+    if url ~= "ws://a:0" then table.insert(elsewhere, url) end
+  end
+  for _, url in ipairs(elsewhere) do
+    local name = ("%q"):format(#url > 40 and url:sub(1, 20) .. "…" or url)
+    it("to listen on that is malformed raises: " .. name:gsub("\n", "n"),
+      function()
+        local ok, message = calling(wss, "listen", url)
+        if ok and message then message:close(0) end
+        raised(ok, message, "bad argument #1 to 'listen' (", name)
+      end)
+  end
+
+  it("to listen on that is right does not raise, however odd", function()
+    for _, url in ipairs { "WS://127.0.0.1:0", "ws://127.0.0.1:0/",
+      "ws://[::1]:0", "ws://*:0/" } do
+      local ok, server = calling(wss, "listen", url)
+      assert.is_true(ok, server)
+      assert.are.equal("userdata", type(server))
+      server:close(0)
+    end
+    wss.run()
+  end)
 
   it("that is right does not, however odd", function()
     for _, url in ipairs { "WS://127.0.0.1:1", "ws://127.0.0.1:1?q",
@@ -908,6 +987,79 @@ describe("a closed connection", function()
   end)
 end)
 
+describe("a closed server", function()
+  after_each(zero_ledger)
+
+  local function is_silent(result) assert.are.equal(0, result.n) end
+  local function nobody(result) assert.are.equal(0, result[1]) end
+  local after = {
+    publish = nobody, broadcast = nobody, close = is_silent,
+    connections = function(result) assert.is_nil((result[1]())) end,
+    reload = function(result) assert.is_true(result[1]) end,
+    stats = function(result) assert.are.equal(1, result[1].accepted) end,
+  }
+
+  it("is specified for every method", function()
+    assert.are.same(names(rows.Server), names(after))
+  end)
+
+  local function closed()
+    local server, accepted = served()
+    server:close(0)
+    wss.run()
+    assert.are.equal("closed", server.state)
+    return server, accepted
+  end
+
+  for name, check in pairs(after) do
+    it("answers " .. name .. " as it should, twice", function()
+      local server = closed()
+      for _ = 1, 2 do
+        check(table.pack(server[name](server,
+          table.unpack(rows.Server[name].good))))
+      end
+      assert.are.equal("closed", server.state)
+    end)
+  end
+
+  it("still checks, reads, writes and closes", function()
+    local server = closed()
+    for name, row in pairs(rows.Server) do
+      each_wrong(name, row, function(label, position, _, arguments)
+        local ok, message = calling_method(server, name,
+          table.unpack(arguments, 1, arguments.n))
+        raised(ok, message, ("bad argument #%d"):format(position), label)
+      end)
+    end
+    assert.matches("^Server %(wss://127%.0%.0%.1:%d+, closed%)$",
+      tostring(server))
+    assert.are.equal(0, server.count)
+    assert.are.equal("integer", math.type(server.port))
+    server.mine, server.onmessage = 1, nothing
+    assert.are.equal(1, server.mine)
+    do
+      local scoped <close> = server
+      assert(scoped)
+    end
+  end)
+
+  it("leaves connections that answer as closed ones do", function()
+    local _, accepted = closed()
+    assert.are.equal("closed", accepted.state)
+    for _, name in ipairs { "send", "stream", "receive", "ping",
+      "subscribe" } do
+      local result, err = accepted[name](accepted,
+        table.unpack(rows.Accepted[name].good))
+      assert.is_nil(result)
+      assert.are.equal("closed", err.kind)
+    end
+    assert.is_false(accepted:unsubscribe "topic")
+    assert.are.same({ "GET", "/" }, { accepted.request.method,
+      accepted.request.path })
+    assert.are.equal("TLSv1.3", accepted.tls.version)
+  end)
+end)
+
 describe("a timer", function()
   after_each(zero_ledger)
 
@@ -976,15 +1128,19 @@ local last = setmetatable({}, { __gc = function(self)
   for _, object in ipairs(self.objects) do
     for _, name in ipairs { "send", "stream", "receive", "messages", "ping",
       "pause", "resume", "reconnect", "close", "terminate", "stats", "write",
-      "finish", "cancel", "reload" } do
+      "finish", "cancel", "reload", "publish", "broadcast", "connections",
+      "subscribe", "unsubscribe" } do
       local method = self.methods[object][name]
       if method then
         try(method, object)
         try(method, object, "x")
+        try(method, object, "x", "y")
         try(method, object, 1000)
       end
     end
     try(function() object.onclose = type end)
+    try(function() object.onupgrade = type end)
+    try(function() return object.count, object.request, object.url end)
     try(function() object.mine = 1 end)
     try(function() return object.state end)
     try(tostring, object)
@@ -994,6 +1150,7 @@ local last = setmetatable({}, { __gc = function(self)
   try(wss.connect, "ws://127.0.0.1:1/")
   try(wss.connect, "wss://127.0.0.1:1/")
   try(wss.tls, {})
+  try(wss.listen, "ws://127.0.0.1:0")
   try(wss.run)
   try(wss.stop)
   try(wss.step)
@@ -1007,12 +1164,19 @@ local last = setmetatable({}, { __gc = function(self)
   io.stdout:write("tried ", n > 50 and "all" or n, "\n")
 end })
 wss = wss or require "uvwss"
+local server = wss.listen("ws://127.0.0.1:0")
+wss.connect(server.url, { onclose = function() end }):send("x")
+repeat wss.step() until server.count == 1
+local accepted = server:connections()()
+accepted:subscribe("all")
+assert(server:publish("all", ("z"):rep(10000000)) == 1)
 local ws = wss.connect("ws://127.0.0.1:1/")
 local other = wss.connect("ws://127.0.0.1:1/", { onclose = function() end })
 local writer = ws:stream()
 writer:write(("x"):rep(100000))
 ws:send(("y"):rep(100000), "binary", function() print "called" end)
-last.objects = { ws, other, writer, wss.timer(10, print), wss.tls {} }
+last.objects = { ws, other, writer, wss.timer(1000, print), wss.tls {}, server,
+  accepted }
 last.methods = {}
 for _, object in ipairs(last.objects) do
   local index = getmetatable(object).__index
@@ -1059,11 +1223,12 @@ describe("what only a finalizer makes, at the end of the state,", function()
         print(wss.connect("wss://127.0.0.1:1/"):stream("text"):write("x"))
         wss.timer(0, print)
         wss.spawn(print)
+        print(wss.listen("ws://127.0.0.1:0", { onclose = print }).state)
       end })
     ]] }
     assert.are.equal("exit 0", status.how .. " " .. status.code,
       status.stderr)
     assert.are.equal("", status.stderr)
-    assert.are.equal("connecting\ntrue\n", output)
+    assert.are.equal("connecting\ntrue\nlistening\n", output)
   end)
 end)

@@ -356,6 +356,8 @@ describe("of clients' certificates a server", function()
 end)
 
 describe("a session with a client's certificate", function()
+  after_each(server.clean)
+
   -- A client that is asked who it is on every connection; `between(n)` is
   -- called after the n-th, `times` connections are made. Returns what it was
   -- answered, whether it was resumed, and the last error.
@@ -383,10 +385,14 @@ describe("a session with a client's certificate", function()
     return answers, resumed, over[1]
   end
 
+  -- A ticket has the client's own certificate alone: who issued it must be
+  -- known here.
+  local issuers = { certs.ca, certs.file "intermediate.crt" }
+
   for _, version in ipairs { "1.2", "1.3" } do
     describe("over TLS " .. version, function()
       it("is resumed, and still names who was verified", function()
-        local s, seen = demanding()
+        local s, seen = demanding { client_ca = issuers }
         local answers, resumed, err = again(s, "client", version, 3)
         assert.is_nil(err)
         assert.same({ "CN=client", "CN=client", "CN=client" }, answers)
@@ -418,7 +424,7 @@ describe("a session with a client's certificate", function()
         assert.same({ "CN=client" }, answers)
         assert.same({ "tls", "unknown_ca" }, { err.kind, err.alert })
         assert.equal("unknown_issuer", seen.refused[1].code)
-        assert.equal("CN=client", seen.refused[1].subject)
+        assert.equal("CN=uvwss test intermediate", seen.refused[1].subject)
         server.finish(s)
       end)
 
@@ -426,7 +432,7 @@ describe("a session with a client's certificate", function()
       it("opens none where the file of 'client_ca' has changed", function()
         local dir <close> = process.directory()
         local file = process.write_file(dir.path .. "/ca",
-          process.read_file(certs.ca))
+          process.read_file(issuers[1]) .. process.read_file(issuers[2]))
         local s, seen = demanding { client_ca = file }
         local answers, resumed, err = again(s, "client", version, 3,
           function(n)
@@ -470,7 +476,7 @@ describe("a session with a client's certificate", function()
 
   it("is resumed by openssl s_client, too", function()
     for _, version in ipairs { "-tls1_2", "-tls1_3" } do
-      local s, seen = demanding()
+      local s, seen = demanding { client_ca = issuers }
       local dir <close> = process.directory()
       local ticket, pair = dir.path .. "/ticket", certs "client"
       local words = { "-cert", pair.cert, "-key", pair.key, "-cert_chain",

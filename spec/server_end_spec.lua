@@ -72,8 +72,8 @@ describe("a server", function()
       local told = server.call(s, { { { "upgrade" }, { "frames", 1 },
         { "sleep", 0.02 }, { "drain" } } })[1]
       assert.are.equal("03e9", told[2].hex:sub(1, 4)) -- 1001
+      server.await(function() return s.state == "closed" end)
       assert.are.same({ 1006, "local" }, ended)
-      assert.are.equal("closed", s.state)
       wss.run()
     end)
 
@@ -85,7 +85,7 @@ describe("a server", function()
         self:close(100)
       end
       server.call(s, { { { "upgrade" }, { "drain" } } })
-      assert.are.equal("closed", s.state)
+      server.await(function() return s.state == "closed" end)
       wss.run()
     end)
 
@@ -109,6 +109,25 @@ describe("a server", function()
       end
       server.await(function() return s.state == "closed" end)
       wss.run() -- the one who decides comes too late
+    end)
+
+    it("after answers that are under way have been read", function()
+      local s, asked = nil, 0
+      s = listen { onrequest = function()
+        asked = asked + 1
+        if asked == 2 then wss.timer(0.01, function() s:close(60) end) end
+        return 200, nil, ("x"):rep(12 << 20)
+      end }
+      local told = server.call(s, {
+        { { "ask", "GET", "/" }, { "body", 1 << 18, 0.01 }, { "drain" } },
+        { { "ask", "GET", "/" }, { "sleep", 0.3 }, { "body", 1 << 20, 0 },
+          { "ask", "GET", "/" }, { "drain" } } })
+      for i = 1, 2 do
+        assert.are.equal(12 << 20, told[i][1].len)
+        assert.are.equal(0, told[i][2].bytes)
+      end
+      wss.run()
+      assert.are.equal("closed", s.state)
     end)
 
     it("by the scope that it was made for, which sees it through", function()
@@ -167,6 +186,54 @@ describe("a server", function()
       end)
     end
   end)
+
+  for _, method in ipairs { "close", "terminate" } do
+    for _, where in ipairs { "onopen", "onmessage", "ondrain", "onping",
+      "onpong", "onclose" } do
+      it(("lets a connection be ended by ws:%s inside %s"):format(method,
+        where), function()
+        local s, ended = listen { high_water = 1000, low_water = 10,
+          onmessage = function() end }, {}
+        s.onopen = function(_, ws)
+          ws:send(("x"):rep(200000))
+          ws:ping()
+        end
+        s.onclose = function(_, ws, code, _, err)
+          ended[#ended + 1] = { ws.state, code, err and err.code }
+        end
+        local usual, called = s[where] or function() end, 0
+        s[where] = function(self, ws, ...)
+          called = called + 1
+          usual(self, ws, ...)
+          ws[method](ws)
+          ws[method](ws)
+          if where ~= "onclose" then
+            assert.is_nil((ws:send "x"))
+            assert.are.equal("closing", ws.state)
+          end
+        end
+        local ws = wss.connect(s.url, { onclose = function() end })
+        ws:send "x"
+        ws.onmessage = function() end
+        function ws:onopen()
+          self:ping()
+          if where == "onclose" then self:close(4000) end
+        end
+        server.await(function()
+          return #ended == 1 and ws.state == "closed"
+        end)
+        assert.are.equal(1, called)
+        if where == "onclose" then
+          assert.are.same({ "closed", 4000 }, ended[1])
+        elseif method == "close" then
+          assert.are.same({ "closed", 1000 }, ended[1])
+        else
+          assert.are.same({ "closed", 1006, "local" }, ended[1])
+        end
+        server.finish(s)
+      end)
+    end
+  end
 
   describe("and the loop:", function()
     it("run goes on as long as it listens, and ends with it", function()
@@ -357,7 +424,9 @@ describe("a server", function()
       self:close()
       wss.timer(0.01, function() second = listen({ onmessage = echo }, url) end)
     end
-    wss.connect(url).onopen = function(ws) ws:close() end
+    wss.connect(url, { onclose = function() end, onopen = function(ws)
+      ws:close()
+    end })
     server.await(function() return second end)
     assert.are.equal("hello", (talk(url)))
     server.finish(second)

@@ -127,6 +127,7 @@ describe("a server", function()
       local peer, path
       local s = listen({ onmessage = echo, onopen = function(_, ws)
         peer, path = ws.peer, ws.request.path
+        assert.are.equal("", ws.request.peer.ip)
       end }, url)
       assert.are.same({ url, nil }, { s.url, s.port })
       assert.are.equal(("Server (%s, listening)"):format(url), tostring(s))
@@ -252,7 +253,7 @@ describe("a server", function()
           seen[#seen + 1] = { "close", self == s, ws.state, code, reason, err }
         end,
       }
-      local ws = wss.connect(s.url)
+      local ws = wss.connect(s.url, { onclose = function() end })
       function ws:onopen() self:ping "there" end
       function ws:onping() self:send("\0\255", "binary") end
       function ws:onmessage() self:close(4000, "bye") end
@@ -315,7 +316,7 @@ describe("a server", function()
             ws:ping "?"
           end,
         }
-        local ws = wss.connect(s.url)
+        local ws = wss.connect(s.url, { onclose = function() end })
         function ws:onopen()
           self:send "a"
           self:ping "p"
@@ -459,6 +460,7 @@ describe("a server", function()
         onclose = function(_, _, code, _, err) ended = { code, err.kind,
           err.code } end }
       server.call(s, { { { "upgrade" }, { "drain" } } })
+      server.await(function() return ended end)
       assert.are.same({ 1006, "timeout", "ping" }, ended)
       assert.is_true(s:stats().pings_out >= 1)
       server.finish(s)
@@ -472,6 +474,7 @@ describe("a server", function()
       local told = server.call(s, { { { "upgrade" },
         { "frame", 1, "41", { mask = false } }, { "frames", 1 },
         { "drain" } } })[1]
+      server.await(function() return ended end)
       assert.are.same({ 1006, "protocol", "mask", 1002 }, ended)
       assert.are.equal("03ea", told[2].hex:sub(1, 4))
       assert.are.equal("eof", told[3].event)

@@ -258,7 +258,7 @@ describe("onupgrade", function()
     end }
     local open = 0
     for _ = 1, all do
-      wss.connect(s.url, { onopen = function(ws)
+      wss.connect(s.url, { onclose = function() end, onopen = function(ws)
         open = open + 1
         ws:close()
       end })
@@ -294,6 +294,7 @@ describe("onupgrade", function()
       onopen = function() opened = true end }
     local status, err = try(s)
     assert.are.same({ 503, "upgrade" }, { status, err.kind })
+    server.await(function() return refused end)
     assert.are.same({ "timeout", "open", 0.03 }, { refused.kind, refused.code,
       refused.seconds })
     server.await(function() return late end)
@@ -703,6 +704,7 @@ describe("onrequest", function()
       return 200, nil, ("x"):rep(32 * MIB)
     end, onrefused = function(_, err) refused = err end }
     server.call(s, { { { "ask", "GET", "/" }, { "sleep", 0.5 } } })
+    server.await(function() return refused end)
     assert.are.same({ "timeout", "drain" }, { refused.kind, refused.code })
     server.finish(s)
   end)
@@ -787,6 +789,7 @@ describe("a server by itself", function()
         { "answer", head }, { "drain" } } })[1]
       assert.are.equal(case[2], events[1].status)
       assert.are.equal("eof", events[2].event)
+      server.await(function() return refused end)
       assert.are.equal("upgrade", refused.kind)
       assert.are.equal(case[2], refused.status)
       assert.are.equal(1, s:stats().refused)
@@ -805,6 +808,7 @@ describe("a server by itself", function()
       onrefused = function(_, err) refused = err end }
     assert.are.equal(200, get(s, "/", { ["X-A"] = ("a"):rep(800) }).status)
     assert.are.equal(431, get(s, "/", { ["X-A"] = ("a"):rep(1000) }).status)
+    server.await(function() return refused end)
     assert.are.same({ "upgrade", 431, 1000 }, { refused.kind, refused.status,
       refused.limit })
     -- One that never ends.
@@ -824,6 +828,7 @@ describe("a server by itself", function()
     server.await(function() return s.count == 2 end)
     local status, err = try(s)
     assert.are.same({ 503, "upgrade" }, { status, err.kind })
+    server.await(function() return refused end)
     assert.matches("max_connections", tostring(refused))
     a:close()
     server.await(function() return s:stats().connections == 1

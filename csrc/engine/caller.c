@@ -167,7 +167,8 @@ static void on_drain(struct engine_socket *s) {
 /* ---- accepting ----------------------------------------------------------- */
 
 static const struct engine_role caller_role = {
-  on_open, on_request, on_step, on_drain, on_idle, on_down, NULL, on_free
+  true, on_open, on_request, on_step, on_drain, on_idle, on_down, NULL,
+  on_free
 };
 
 static void enlist(struct engine_server *s, struct engine_caller *c) {

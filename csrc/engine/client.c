@@ -251,7 +251,7 @@ static void on_down(struct engine_socket *s) {
 }
 
 static const struct engine_role client_role = {
-  on_open, NULL, NULL, NULL, on_idle, on_down, drop_timer, free_all
+  false, on_open, NULL, NULL, NULL, on_idle, on_down, drop_timer, free_all
 };
 
 /* ---- what the user wants -------------------------------------------------- */

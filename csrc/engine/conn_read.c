@@ -39,7 +39,9 @@ static void on_pong(struct engine_conn *c, const struct ws_event *ev) {
   c->ops->on_pong(c->owner, ev->data, ev->len, seconds);
 }
 
-/* RFC 6455, 5.5.1: answer with the same code, then the server closes. */
+/* RFC 6455, 5.5.1: answer with the same code, then the server closes. A server
+** sends first what it said before (the peer waits for its close, and nothing
+** else will carry it); a client keeps that for the next connection. */
 static void on_close(struct engine_conn *c, const struct ws_event *ev) {
   c->got_close = true;
   c->end.code = ev->code;
@@ -47,7 +49,7 @@ static void on_close(struct engine_conn *c, const struct ws_event *ev) {
   if (ev->len > 0)
     memcpy(c->end.reason, ev->data, ev->len);
   if (c->close != CLOSE_SENT) {
-    c->close = CLOSE_NOW;
+    c->close = c->proto.role == WS_SERVER ? CLOSE_AFTER : CLOSE_NOW;
     c->close_code = ev->code == 1005 ? 0 : ev->code;
     c->close_len = 0;
   }

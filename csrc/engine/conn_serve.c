@@ -209,6 +209,12 @@ void engine_conn_turn_away(struct engine_conn *c, int status,
     refuse(c, status, bad_request(status, why));
 }
 
+void engine_conn_dismiss(struct engine_conn *c) {
+  c->keep = false;
+  if (c->phase != CONN_ANSWER && c->phase != CONN_LINGER)
+    conn_end(c, NULL);
+}
+
 bool engine_conn_asks(const struct engine_conn *c) {
   return c->phase == CONN_JUDGE;
 }

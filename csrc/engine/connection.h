@@ -115,6 +115,9 @@ int engine_conn_answer(struct engine_conn *c, const struct ws_response *r,
 ** of the connection will be given too. */
 void engine_conn_turn_away(struct engine_conn *c, int status,
                            const char *why);
+/* No further request: an answer that is under way is the last one, and without
+** any the connection ends now. */
+void engine_conn_dismiss(struct engine_conn *c);
 
 /* Something was put into the queue. */
 void engine_conn_wake(struct engine_conn *c);

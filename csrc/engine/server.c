@@ -64,7 +64,7 @@ static void say_goodbye(struct engine_server *s) {
     else if (engine_caller_asks(c))
       engine_conn_turn_away(c->socket.conn, 503, "the server is closing");
     else if (c->socket.conn != NULL)
-      engine_conn_terminate(c->socket.conn, NULL);
+      engine_conn_dismiss(c->socket.conn);
   }
 }
 

@@ -198,7 +198,8 @@ void engine_socket_detach(struct engine_socket *s) {
 
 static struct base_error *refused(const struct engine_socket *s, size_t n) {
   struct base_error *err;
-  if (s->closing || s->queue.closed)
+  if (s->closing || s->queue.closed ||
+      (s->role->single && s->conn != NULL && engine_conn_is_closing(s->conn)))
     return base_error_new(BASE_KIND_CLOSED,
                           s->closing ? "local" : "remote",
                           "the connection is %s",

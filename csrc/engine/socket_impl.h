@@ -9,6 +9,7 @@
 
 /* What a role does with what happens to its socket; NULL: nothing. */
 struct engine_role {
+  bool single; /* one connection, and none after it */
   void (*on_open)(struct engine_socket *s, const char *subprotocol);
   void (*on_request)(struct engine_socket *s, const struct ws_head *head,
                      const struct ws_ask *ask);
