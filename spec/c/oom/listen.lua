@@ -22,7 +22,7 @@ if not tostring(wrong_option):find "did you mean 'origins'" then
 end
 servers[1]:close(0)
 servers[2]:close(1)
-do local scoped <close> = servers[3] end
+do local _ <close> = servers[3] end
 wss.run()
 for i = 1, 3 do check(servers[i].state == "closed", "server " .. i) end
 servers = nil
