@@ -363,6 +363,21 @@ describe("a server", function()
         server.finish(s)
       end)
 
+    it("sends what it said before it answers a close", function()
+      local s = listen { onmessage = function(_, ws, data)
+        for i = 1, 3 do assert(ws:send(data .. i)) end
+        ws:send(("x"):rep(1 << 20))
+      end }
+      -- The message and the close in one segment (Autobahn 7.1.1).
+      local told = server.call(s, { { { "upgrade" },
+        { "send", "818200000000686988820000000003e8" }, { "until", 8 },
+        { "drain" } } })[1]
+      assert.are.same({ "hi1", "hi2", "hi3", 1 << 20, "03e8", "eof" }, {
+        told[2].text, told[3].text, told[4].text, told[5].len, told[6].hex,
+        told[7].event })
+      server.finish(s)
+    end)
+
     it("in coroutines, one for each connection", function()
       local ended = {}
       local s = listen { onopen = function(_, ws)

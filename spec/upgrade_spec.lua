@@ -700,12 +700,17 @@ describe("onrequest", function()
 
   it("gives up on one that stops reading its answer", function()
     local refused
+    local dir <close> = process.directory()
     local s = listen { close_timeout = 0.1, onrequest = function()
       return 200, nil, ("x"):rep(32 * MIB)
-    end, onrefused = function(_, err) refused = err end }
-    server.call(s, { { { "ask", "GET", "/" }, { "sleep", 0.5 } } })
-    server.await(function() return refused end)
+    end, onrefused = function(_, err)
+      refused = err
+      process.write_file(dir.path .. "/refused", "")
+    end }
+    server.call(s, { { { "ask", "GET", "/" },
+      { "await", dir.path .. "/refused" } } })
     assert.are.same({ "timeout", "drain" }, { refused.kind, refused.code })
+    assert.are.equal(0, wss.stats().pinned_strings)
     server.finish(s)
   end)
 

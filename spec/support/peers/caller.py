@@ -25,6 +25,7 @@ is the last, or "error" with the "step" that failed.
   until OPCODE                 frames up to one of that kind     -> frame
   drain                        all up to the end     -> eof, reset, bytes
   sleep SECONDS
+  await FILE                   until there is such a file
   fin                          TCP's end of sending
   reset                        hang up with a RST
 """
@@ -217,6 +218,13 @@ class Caller:
 
     def do_sleep(self, seconds):
         time.sleep(seconds)
+
+    def do_await(self, name):
+        deadline = time.monotonic() + PATIENCE
+        while not os.path.exists(name):
+            if time.monotonic() > deadline:
+                raise TimeoutError(name)
+            time.sleep(0.005)
 
     def do_fin(self):
         self.sock.shutdown(socket.SHUT_WR)
