@@ -185,14 +185,14 @@ end)
 describe("the echo server", function()
   it("sends back", function()
     local server <close> = our_server("echo.lua", "ws://127.0.0.1:0")
-    assert.are.equal("one\ntwo\n", (uvwss("one\ntwo\n", "connect",
+    assert.are.equal("one\ntwo\n", (uvwss("one\ntwo\n", "connect", "--wait", "3",
       ("ws://127.0.0.1:%d/"):format(server.port))))
   end)
 
   it("has TLS if it has a certificate", function()
     local server <close> = our_server("echo.lua", "wss://127.0.0.1:0", tls.cert,
       tls.key)
-    assert.are.equal("one\n", (uvwss("one\n", "connect", "--ca", certs.ca,
+    assert.are.equal("one\n", (uvwss("one\n", "connect", "--wait", "3", "--ca", certs.ca,
       ("wss://127.0.0.1:%d/"):format(server.port))))
   end)
 end)
@@ -333,8 +333,13 @@ describe("the demo", function()
       local child <close> = process.start { "sh", "examples/demo.sh", "--stay",
         env = { TMPDIR = dir.path }, ready = false }
       local port = lines_of(child, "Ctrl%-C"):match "http://127.0.0.1:(%d+)/ %("
-      assert.matches("demo: still there\n", (uvwss("still there\n", "connect",
-        ("ws://127.0.0.1:%s/?name=demo"):format(port))))
+      local ws <close> = wss.connect(("ws://127.0.0.1:%s/?name=demo")
+        :format(port))
+      ws:send "still there"
+      local said
+      repeat said = assert(ws:receive()) until said == "demo: still there"
+      ws:close()
+      wss.run()
       child:signal "INT"
       lines_of(child)
       assert.are.same({ "exit", 0 }, { child:wait() })
