@@ -177,15 +177,15 @@ tell "all as it should be: verified, carried on, refused"
 
 start chat "$lua" examples/chat/server.lua ws://127.0.0.1:0
 page=http://127.0.0.1:$port/
-greeting=$(echo hello | "$lua" bin/uvwss connect --quiet \
+greeting=$(echo hello | "$lua" bin/uvwss connect --quiet --wait 3 \
   "ws://127.0.0.1:$port/?name=demo" 2>>"$dir/errors") || fail "no chat"
 case $greeting in
 *'demo: hello'*) ;;
 *) fail "the chat did not say: demo: hello" ;;
 esac
 if [ -n "$stay" ]; then
-  tell "a chat, for your browser: $page (Ctrl-C ends it)"
   trap 'exit 0' INT
+  tell "a chat, for your browser: $page (Ctrl-C ends it)"
   wait "$server" || :
   fail "the chat has ended"
 fi

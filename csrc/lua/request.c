@@ -276,19 +276,20 @@ static struct websocket *push_accepted(lua_State *L, const struct asked *a,
   return w;
 }
 
-/* True: it is open, and nothing was raised since. */
-static bool open_up(struct server *s, struct websocket *w,
-                    struct engine_caller *c, const struct ws_accept *accept) {
-  if (engine_caller_upgrade(c, accept, &handlers_ops, w, &w->socket) != 0) {
+/* 0: it is open, and nothing was raised since. Or an error of enum base_err. */
+static int open_up(struct server *s, struct websocket *w,
+                   struct engine_caller *c, const struct ws_accept *accept) {
+  int err = engine_caller_upgrade(c, accept, &handlers_ops, w, &w->socket);
+  if (err != 0) {
     binding_unref(s->b, w->anchor);
     w->anchor = LUA_NOREF;
-    return false;
+    return err;
   }
   binding_join(s->b, &w->member, websocket_end);
   binding_hold(s->b);
   join(s, w);
   websocket_update_taking(w);
-  return true;
+  return 0;
 }
 
 /* ---- without a handler --------------------------------------------------- */
@@ -317,7 +318,7 @@ static void accept_plainly(lua_State *L, const struct asked *a) {
   accept.key = a->ask->key;
   accept.subprotocol = choose(L, a->s, 3);
   w = push_accepted(L, a, 2, 3);
-  if (!open_up(a->s, w, a->caller, &accept))
+  if (open_up(a->s, w, a->caller, &accept) != 0)
     engine_caller_turn_away(a->caller, 500, FAILED);
 }
 
@@ -331,6 +332,7 @@ enum { AT_EXCHANGE = 1, AT_HANDLER, AT_SERVER, AT_REQUEST, AT_WS, AT_KEY,
 static void accept_with(lua_State *L, struct exchange *x) {
   struct websocket *w = (struct websocket *)lua_touserdata(L, AT_WS);
   struct ws_accept accept;
+  int err;
   memset(&accept, 0, sizeof accept);
   accept.key = lua_tostring(L, AT_KEY);
   accept.subprotocol = choose(L, x->s, AT_REQUEST);
@@ -351,8 +353,9 @@ static void accept_with(lua_State *L, struct exchange *x) {
   }
   lua_pushvalue(L, AT_WS);
   w->anchor = binding_ref(x->s->b, L);
-  if (!open_up(x->s, w, x->caller, &accept))
-    luaL_error(L, "onupgrade: the answer could not be made");
+  err = open_up(x->s, w, x->caller, &accept);
+  if (err != 0)
+    luaL_error(L, "onupgrade: %s", base_err_text(err));
   release(x);
 }
 
