@@ -3,7 +3,7 @@
 --   lua5.4 spec/support/peers/guests.lua URL --count N [--silent N] [--ca FILE]
 --
 -- Messages begin with their number (">I4"), counted from 1; one without is the
--- end, and the client closes. The silent ones read nothing once they are open,
+-- end, and the client closes. The silent ones say so, and read nothing once they are open,
 -- and go when all others have.
 -- Prints `ready 0` when all are open, and what came of them at the end:
 --   readers N got MIN to MAX wrong N
@@ -39,6 +39,7 @@ local function guest(silent)
     tls = tls, ping_interval = false, open_timeout = 120, close_timeout = 120,
     onopen = function(ws)
       if silent then
+        ws:send "silent"
         ws:pause()
         silent_ones[#silent_ones + 1] = ws
       end
