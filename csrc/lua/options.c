@@ -322,9 +322,12 @@ static void sni(lua_State *L, int index, struct tls_options *o) {
   n = 0;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
+    if (n == o->sni_count) /* a metamethod of the one before added some */
+      luaL_error(L, "option 'sni' was changed while it was read");
     identity(L, &list[n++]); /* three strings above */
     lua_pushvalue(L, -5);    /* the name, for lua_next */
   }
+  o->sni_count = n;
 }
 
 void options_tls_server(lua_State *L, int index, struct tls_options *o) {

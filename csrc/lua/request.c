@@ -276,11 +276,18 @@ static struct websocket *push_accepted(lua_State *L, const struct asked *a,
   return w;
 }
 
-/* 0: it is open, and nothing was raised since. Or an error of enum base_err. */
+/* 0: it is open, and nothing was raised since, or it was refused meanwhile: a
+** finalizer or a metamethod may have closed the server. Or an error of enum
+** base_err. */
 static int open_up(struct server *s, struct websocket *w,
                    struct engine_caller *c, const struct ws_accept *accept) {
-  int err = engine_caller_upgrade(c, accept, &handlers_ops, w, &w->socket);
-  if (err != 0) {
+  int err = 0;
+  bool asks = engine_caller_asks(c);
+  if (asks)
+    err = engine_caller_upgrade(c, accept, &handlers_ops, w, &w->socket);
+  else
+    engine_caller_set_exchange(c, NULL);
+  if (!asks || err != 0) {
     binding_unref(s->b, w->anchor);
     w->anchor = LUA_NOREF;
     return err;
@@ -342,10 +349,12 @@ static void accept_with(lua_State *L, struct exchange *x) {
     options_check(L, AT_RESULTS, names);
     wish = options_string(L, AT_RESULTS, "subprotocol");
     lua_getfield(L, AT_REQUEST, "subprotocols");
-    /* Only what was offered may be chosen (RFC 6455, 4.2.2). */
+    /* Only what was offered may be chosen (RFC 6455, 4.2.2). The list is the
+    ** user's to change, so that it alone does not make a header's value. */
     if (wish != NULL)
       accept.subprotocol =
-        lua_istable(L, -1) && is_listed(L, lua_gettop(L), wish) ? wish : NULL;
+        ws_head_is_token(wish, strlen(wish)) && lua_istable(L, -1) &&
+        is_listed(L, lua_gettop(L), wish) ? wish : NULL;
     lua_getfield(L, AT_RESULTS, "headers");
     accept.headers = push_pairs(L, lua_gettop(L), "onupgrade: headers",
                                 ws_handshake_reply_allowed,
