@@ -385,7 +385,7 @@ describe("of clients that are not ours", function()
       assert.same({}, told.steps)
       assert.matches('"code":1006', told.error, 1, true)
       assert.same({}, seen.closes)
-      local err = seen.refused[1]
+      local err = server.refusal(seen, 1)
       assert.same({ "upgrade", "status", 403 }, { err.kind, err.code,
         err.status })
       assert.matches("Origin", err.message, 1, true)
@@ -418,40 +418,10 @@ describe("of clients that are not ours", function()
     before_each(function() s, seen = site "wss" end)
     after_each(function() server.finish(s) end)
 
-    local Typist = {}
-    Typist.__index = Typist
-
-    function Typist:type(text) assert(self.keys:write(text)) end
-
-    -- Everything shown so far, once it has 'text' in it.
-    function Typist:await(text)
-      local shown
-      server.await(function()
-        shown = process.read_file(self.dir.path .. "/shown") or ""
-        return shown:find(text, 1, true)
-      end, ("%q"):format(text))
-      return shown
-    end
-
-    function Typist:__close()
-      self.child:stop()
-      self.keys:close()
-      self.dir:remove()
-    end
-
-    local function dial(...)
-      local dir = process.directory()
-      local fifo = dir.path .. "/keys"
-      assert(os.execute("mkfifo " .. fifo))
-      -- For writing and reading, so that opening it waits for nobody.
-      local keys = assert(io.open(fifo, "r+"))
-      keys:setvbuf "no"
-      local child = process.start { "sh", "-c", 'exec "$@" >"$0" 2>&1',
-        dir.path .. "/shown", "openssl", "s_client", "-connect",
-        "127.0.0.1:" .. s.port, "-servername", "localhost", "-CAfile",
+    local function dial(version)
+      return visitors.typist(s.port, { "-servername", "localhost", "-CAfile",
         certs.ca, "-verify_return_error", "-verify_hostname", "localhost",
-        "-nocommands", "-ign_eof", "-4", ..., stdin = fifo, ready = false }
-      return setmetatable({ dir = dir, keys = keys, child = child }, Typist)
+        "-nocommands", version })
     end
 
     local head, frame = visitors.upgrade "/echo", visitors.frame
@@ -499,8 +469,8 @@ describe("of clients that are not ours", function()
       typist:type "HELO example.org\r\n\r\n"
       typist:await "HTTP/1.1 400 Bad Request\r\n"
       server.await(function() return seen.refused[1] end, "the refusal")
-      assert.same({ "upgrade", 400 }, { seen.refused[1].kind,
-        seen.refused[1].status })
+      assert.same({ "upgrade", 400 }, { server.refusal(seen, 1).kind,
+        server.refusal(seen, 1).status })
     end)
 
     it("who hangs up is an end with an error", function()

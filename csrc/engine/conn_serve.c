@@ -174,7 +174,8 @@ static void next_request(struct engine_conn *c) {
 void conn_answered(struct engine_conn *c) {
   if (c->busy != NULL || c->out != NULL || !engine_queue_empty(c->conf.queue))
     return;
-  if (c->keep && !c->tail) {
+  /* Requests may have come in front of the end of the input. */
+  if (c->keep && (!c->tail || c->held.len > 0)) {
     next_request(c);
     return;
   }

@@ -319,8 +319,13 @@ static enum encoded encode_one(struct stage *st) {
       return put_close(st) ? ENCODED_MORE : ENCODED_FAILED;
   }
   item = engine_queue_next(q);
-  if (item == NULL)
+  if (item == NULL) {
+    /* A message that is still being made: nobody may go on with it once the
+    ** peer has closed, and the peer is not to wait for it. */
+    if (c->got_close && c->close == CLOSE_AFTER)
+      return put_close(st) ? ENCODED_MORE : ENCODED_FAILED;
     return ENCODED_ALL;
+  }
   ok = put_item(st, item);
   return ok ? ENCODED_MORE : ENCODED_FAILED;
 }

@@ -113,8 +113,15 @@ static int call_room(lua_State *L) {
     lua_settop(L, 4);
     lua_rawgeti(L, 4, i);
     lua_pushvalue(L, 5);
-    if (lua_rawget(L, 3) != LUA_TNIL) /* another may have taken it out */
+    if (lua_rawget(L, 3) == LUA_TNIL) /* another may have taken it out */
+      continue;
+    if (lua_status(lua_tothread(L, 5)) == LUA_YIELD) {
       binding_resume(ev->s->b, L, lua_tothread(L, 5), 0);
+    } else { /* it was closed (coroutine.close) while it waited */
+      lua_pushvalue(L, 5);
+      lua_pushnil(L);
+      lua_rawset(L, 3);
+    }
   }
   return 0;
 }

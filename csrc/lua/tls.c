@@ -80,11 +80,19 @@ int tls_new(lua_State *L) {
   return 1;
 }
 
+/* What another finalizer, at the end of the state, has in its hands. A context
+** that it got now would never be freed. */
+static void check_alive(lua_State *L, const struct tls_box *box) {
+  if (box->member.at == NULL)
+    luaL_error(L, "this TLS configuration was finalized");
+}
+
 /* One of its contexts, which is made now if it is not there. 'index' is the
 ** box's; pushes what is in the way of nobody. */
 static struct base_error *box_load(lua_State *L, int index, bool server) {
   struct tls_box *box = (struct tls_box *)lua_touserdata(L, index);
   struct tls_context **context = server ? &box->server : &box->client;
+  check_alive(L, box);
   if (*context != NULL)
     return NULL;
   if (lua_getiuservalue(L, index, BOX_OPTIONS) == LUA_TNIL)
@@ -95,6 +103,7 @@ static struct base_error *box_load(lua_State *L, int index, bool server) {
 static int tls_reload(lua_State *L) {
   struct tls_box *box = (struct tls_box *)luaL_checkudata(L, 1, TLS_TYPE);
   struct base_error *err = NULL;
+  check_alive(L, box);
   if (box->client == NULL && box->server == NULL)
     return luaL_error(L, "reload: this configuration was never loaded");
   if (box->client != NULL)
@@ -119,7 +128,9 @@ static void default_context(lua_State *L, struct engine_client_conf *conf) {
   struct tls_box *box;
   lua_getfield(L, LUA_REGISTRYINDEX, "uvwss.tls.default");
   box = (struct tls_box *)lua_touserdata(L, -1);
-  if (box == NULL) {
+  if (box != NULL) {
+    check_alive(L, box);
+  } else {
     lua_pop(L, 1);
     box = push_box(L);
     tls_options_init(&o);

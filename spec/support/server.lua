@@ -94,6 +94,13 @@ function server.finish(s)
   client.zero_ledger()
 end
 
+---The n-th that was refused, of a list that onrefused fills: a client may know
+---before the server does.
+function server.refusal(seen, n)
+  server.await(function() return seen.refused[n] end, "a refusal")
+  return seen.refused[n]
+end
+
 ---After each spec: what a failed one has left shall not fail the next ones,
 ---and nothing may be left of one that was good.
 function server.clean()
