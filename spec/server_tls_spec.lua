@@ -531,4 +531,17 @@ describe("of its handshakes a server", function()
     assert.equal("unexpected_eof_while_reading", server.refusal(seen, 3).code)
     server.finish(s)
   end)
+
+  it("does not negotiate again when it is asked to", function()
+    local s, seen = site(pair "server")
+    local typist <close> = visitors.typist(s.port, { "-tls1_2" })
+    typist:type(visitors.upgrade "/")
+    typist:await " 101 "
+    typist:type "R\n" -- a command of s_client
+    typist:await "no renegotiation"
+    server.await(function() return s.count == 0 end, "its end")
+    assert.same({}, seen.refused)
+    assert.is_not_nil(seen.err)
+    server.finish(s)
+  end)
 end)

@@ -225,6 +225,10 @@ void engine_caller_set_exchange(struct engine_caller *c, void *exchange) {
   c->exchange = exchange;
 }
 
+void *engine_caller_exchange(const struct engine_caller *c) {
+  return c->exchange;
+}
+
 bool engine_caller_asks(const struct engine_caller *c) {
   return c->socket.conn != NULL && engine_conn_asks(c->socket.conn);
 }

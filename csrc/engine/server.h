@@ -119,6 +119,7 @@ bool engine_server_is_crowded(const struct engine_server *s,
 
 /* Whose request waits: handed to on_left. */
 void engine_caller_set_exchange(struct engine_caller *c, void *exchange);
+void *engine_caller_exchange(const struct engine_caller *c); /* or NULL */
 /* False once its request was answered, or refused for its user. */
 bool engine_caller_asks(const struct engine_caller *c);
 

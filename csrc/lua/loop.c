@@ -174,10 +174,19 @@ static int loop_timeout(lua_State *L) {
 
 /* ---- coroutines ---------------------------------------------------------- */
 
-/* What it died of [-0, +1]; with a traceback, where nobody else has one. */
+static int last_traceback(lua_State *L) {
+  lua_State *co = (lua_State *)lua_touserdata(L, 1);
+  luaL_traceback(L, co, lua_tostring(co, -1), 0);
+  return 1;
+}
+
+/* What it died of [-0, +1]; with a traceback, where nobody else has one.
+** Raises nothing: its variables are still to be closed. */
 static void push_last_error(lua_State *L, lua_State *co, bool traceback) {
   if (traceback && lua_type(co, -1) == LUA_TSTRING) {
-    luaL_traceback(L, co, lua_tostring(co, -1), 0);
+    lua_pushcfunction(L, last_traceback);
+    lua_pushlightuserdata(L, co);
+    (void)lua_pcall(L, 1, 1, 0); /* at worst: not enough memory */
   } else if (lua_checkstack(co, 1)) {
     lua_pushvalue(co, -1); /* closing its variables needs the error too */
     lua_xmove(co, L, 1);

@@ -39,7 +39,8 @@ static void push_span(lua_State *L, const struct ws_span *s) {
     lua_pushnil(L);
 }
 
-/* The buffer is a userdata's, so that nothing is lost when this raises. */
+/* The buffer is a userdata's, so that nothing is lost when this raises. Who
+** comes to an end frees it: without memory Lua may not call a finalizer. */
 static int buf_gc(lua_State *L) {
   base_buf_free((struct base_buf *)lua_touserdata(L, 1));
   return 0;
@@ -72,6 +73,7 @@ static void push_headers(lua_State *L, const struct ws_head *head) {
     lua_pushlstring(L, (const char *)base_buf_data(buf), buf->len);
     lua_setfield(L, -2, head->fields[i].name);
   }
+  base_buf_free(buf);
   lua_remove(L, -2);
 }
 
@@ -81,11 +83,13 @@ static bool push_subprotocols(lua_State *L, const struct ws_head *head) {
   int err = ws_handshake_subprotocols(head, buf);
   if (err == BASE_ERR_MEMORY)
     luaL_error(L, "not enough memory");
+  if (err == 0)
+    push_list(L, (const char *)base_buf_data(buf), buf->len);
+  base_buf_free(buf);
   if (err != 0) {
     lua_pop(L, 1);
     return false;
   }
-  push_list(L, (const char *)base_buf_data(buf), buf->len);
   lua_remove(L, -2);
   return true;
 }
@@ -128,7 +132,8 @@ static int strings_gc(lua_State *L) {
   return 0;
 }
 
-/* The table at 'index', or nil, as pairs; pushes what holds them [-0, +2]. */
+/* The table at 'index', or nil, as pairs; pushes what holds them [-0, +2].
+** Who comes to an end drops them. */
 static struct ws_pair *push_pairs(lua_State *L, int index, const char *what,
                                   options_allowed *allowed, size_t *count) {
   struct engine_strings *list;
@@ -157,6 +162,11 @@ static struct ws_pair *push_pairs(lua_State *L, int index, const char *what,
   return pairs;
 }
 
+/* What push_pairs has pushed, the upper of both at 'pairs'. */
+static void drop_pairs(lua_State *L, int pairs) {
+  engine_strings_deinit((struct engine_strings *)lua_touserdata(L, pairs - 1));
+}
+
 static void release(struct exchange *x) {
   x->caller = NULL;
   binding_unref(x->s->b, x->anchor);
@@ -169,7 +179,7 @@ static void answer(lua_State *L, struct exchange *x, int first,
   struct ws_response r;
   struct engine_item *body = NULL;
   lua_Integer status = otherwise;
-  int exact = 1, err;
+  int exact = 1, pairs, err;
   memset(&r, 0, sizeof r);
   if (!lua_isnil(L, first))
     status = lua_tointegerx(L, first, &exact);
@@ -182,6 +192,7 @@ static void answer(lua_State *L, struct exchange *x, int first,
                luaL_typename(L, first + 2));
   r.headers = push_pairs(L, first + 1, what, ws_handshake_reply_allowed,
                          &r.header_count);
+  pairs = lua_gettop(L);
   r.status = (int)status;
   r.head_only = x->head_only;
   r.keep = x->keep && !x->upgrade;
@@ -192,6 +203,7 @@ static void answer(lua_State *L, struct exchange *x, int first,
       body = pin_new(x->s->b, L, first + 2, 0, false);
   }
   err = engine_caller_answer(x->caller, &r, body);
+  drop_pairs(L, pairs);
   if (err != 0)
     luaL_error(L, "%s: %s", what, base_err_text(err));
   release(x);
@@ -339,7 +351,7 @@ enum { AT_EXCHANGE = 1, AT_HANDLER, AT_SERVER, AT_REQUEST, AT_WS, AT_KEY,
 static void accept_with(lua_State *L, struct exchange *x) {
   struct websocket *w = (struct websocket *)lua_touserdata(L, AT_WS);
   struct ws_accept accept;
-  int err;
+  int err, pairs = 0;
   memset(&accept, 0, sizeof accept);
   accept.key = lua_tostring(L, AT_KEY);
   accept.subprotocol = choose(L, x->s, AT_REQUEST);
@@ -359,10 +371,13 @@ static void accept_with(lua_State *L, struct exchange *x) {
     accept.headers = push_pairs(L, lua_gettop(L), "onupgrade: headers",
                                 ws_handshake_reply_allowed,
                                 &accept.header_count);
+    pairs = lua_gettop(L);
   }
   lua_pushvalue(L, AT_WS);
   w->anchor = binding_ref(x->s->b, L);
   err = open_up(x->s, w, x->caller, &accept);
+  if (pairs != 0)
+    drop_pairs(L, pairs);
   if (err != 0)
     luaL_error(L, "onupgrade: %s", base_err_text(err));
   release(x);
@@ -486,8 +501,12 @@ void request_on_request(void *owner, struct engine_caller *c,
   a.head = head;
   a.ask = ask;
   if (!binding_call(a.s->b, call_request, &a, LUA_NOREF) &&
-      !a.s->b->closing && engine_caller_asks(c))
+      !a.s->b->closing && engine_caller_asks(c)) {
+    struct exchange *x = (struct exchange *)engine_caller_exchange(c);
     engine_caller_turn_away(c, 500, FAILED);
+    if (x != NULL) /* its coroutine did not come so far as to close it */
+      release(x);
+  }
 }
 
 void request_on_left(void *owner, void *exchange) {

@@ -353,7 +353,8 @@ static int publish_or_wait(lua_State *L) {
     return publish(L);
   if (lua_isyieldable(L))
     return is_crowded(L, s) ? wait_for_room(L, LUA_YIELD, 0) : publish(L);
-  if (!s->b->running && !s->b->closing && is_crowded(L, s)) {
+  if (binding_is_main(L) && !s->b->running && !s->b->closing &&
+      is_crowded(L, s)) {
     w.L = L;
     w.s = s;
     binding_drive(s->b, has_room, &w);

@@ -117,6 +117,43 @@ function visitors.s_client(port, words, said)
   return shown, answer_in(shown)
 end
 
+local Typist = {}
+Typist.__index = Typist
+
+function Typist:type(text) assert(self.keys:write(text)) end
+
+---All that was shown so far, once 'text' is in it.
+function Typist:await(text)
+  local shown
+  server.await(function()
+    shown = process.read_file(self.dir.path .. "/shown") or ""
+    return shown:find(text, 1, true)
+  end, ("%q"):format(text))
+  return shown
+end
+
+function Typist:__close()
+  self.child:stop()
+  self.keys:close()
+  self.dir:remove()
+end
+
+---`openssl s_client` with somebody at its keys, to be closed.
+function visitors.typist(port, words)
+  local dir = process.directory()
+  local fifo = dir.path .. "/keys"
+  assert(os.execute("mkfifo " .. fifo))
+  -- For writing and reading, so that opening it waits for nobody.
+  local keys = assert(io.open(fifo, "r+"))
+  keys:setvbuf "no"
+  local command = { "sh", "-c", 'exec "$@" >"$0" 2>&1', dir.path .. "/shown",
+    "openssl", "s_client", "-connect", "127.0.0.1:" .. port,
+    stdin = fifo, ready = false }
+  table.move(words, 1, #words, #command + 1, command)
+  return setmetatable({ dir = dir, keys = keys,
+    child = process.start(command) }, Typist)
+end
+
 function visitors.openssl(url, course)
   local port, ends, told = url:match ":(%d+)$", {}, {}
   for i, visit in ipairs(course) do

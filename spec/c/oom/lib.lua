@@ -41,16 +41,16 @@ function check_ledger()
 end
 
 -- A server of this state, in which `guest` starts its clients: with the last
--- of them it ends.
+-- of them it ends; with the first one that is lost, where `server.need_all`.
 local present = 0
 function host(options, url)
   present = 0
   return must(wss.listen(url or "ws://127.0.0.1:0", options))
 end
 
-local function leave(server)
+local function leave(server, err)
   present = present - 1
-  if present == 0 then server:close(20) end
+  if present == 0 or (err and server.need_all) then server:close(20) end
 end
 
 function guest(server, options, url)
@@ -61,7 +61,7 @@ function guest(server, options, url)
     check(g.count == 1, "onclose was called twice")
     check(not err or err.kind ~= "timeout", "a client was not served")
     g.code, g.err = code, err
-    leave(server)
+    leave(server, err)
   end
   present = present + 1
   g.ws = wss.connect(url or server.url, options)

@@ -14,6 +14,7 @@ server = host {
     if server:stats().subscriptions == 2 then wss.spawn(publish) end
   end,
 }
+server.need_all = true
 local guests, sizes = {}, { 10, 100, 1000, 70000 }
 for i = 1, 2 do
   local n = 0
@@ -25,13 +26,20 @@ for i = 1, 2 do
     end,
   })
 end
--- If one of them is lost before, the other one waits in vain.
-function server:onclose() self:close(20) end
-function server:onrefused() self:close(20) end
+-- With one of them lost, the other one waits in vain.
+local lost
+function server:onclose(_, _, _, err)
+  lost = err or lost
+  self:close(20)
+end
+function server:onrefused(err)
+  lost = err
+  self:close(20)
+end
 see_through(server, guests)
 for _, g in ipairs(guests) do
   check(g.code == 1000 or g.code == 1001, "the code is " .. g.code)
-  if g.code == 1001 then error(server.lost, 0) end
+  if g.code == 1001 and lost then error(lost, 0) end
 end
 check(given == 8, "given to " .. given)
 check_ledger()

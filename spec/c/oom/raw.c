@@ -13,7 +13,7 @@
 enum { CALLERS = 4, TEXT_MAX = 1 << 17 };
 
 static struct caller {
-  int fd; /* 0: none */
+  int fd; /* 0: none, -1: it has heard the end and hung up */
   bool over;
   size_t len;
   char text[TEXT_MAX];
@@ -63,10 +63,14 @@ static int hear(lua_State *L) {
     else
       c->over = true;
   }
-  if (c->over)
+  if (c->over) {
+    if (c->fd > 0)
+      (void)close(c->fd); /* the server waits for that */
+    c->fd = -1;
     lua_pushlstring(L, c->text, c->len);
-  else
+  } else {
     lua_pushnil(L);
+  }
   lua_pushboolean(L, c->over);
   return 2;
 }
@@ -81,7 +85,7 @@ void raw_set_up(lua_State *L) {
 void raw_hang_up(void) {
   int i;
   for (i = 0; i < CALLERS; i++) {
-    if (callers[i].fd != 0)
+    if (callers[i].fd > 0)
       (void)close(callers[i].fd);
     callers[i].fd = 0;
   }
