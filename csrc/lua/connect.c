@@ -14,28 +14,11 @@ static int conf_gc(lua_State *L) {
   return 0;
 }
 
-/* Options in the making belong to Lua, so that an error loses nothing. */
-static struct engine_client_conf *push_conf(lua_State *L) {
-  struct engine_client_conf *conf;
-  conf = (struct engine_client_conf *)lua_newuserdatauv(L, sizeof *conf, 0);
-  memset(conf, 0, sizeof *conf);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, conf_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  return conf;
-}
-
 static void handlers(lua_State *L, int options, int ws, struct websocket *w) {
   static const char *const names[] = {HANDLER_NAMES, NULL};
-  int i;
-  for (i = 0; names[i] != NULL; i++) {
-    lua_getfield(L, options, names[i]);
-    object_check_handler(L, names[i], -1);
-    if (SLOT_HANDLER + i == SLOT_ONMESSAGE)
-      w->has_handler = !lua_isnil(L, -1);
-    lua_setiuservalue(L, ws, SLOT_HANDLER + i);
-  }
+  object_take_handlers(L, options, ws, names, SLOT_HANDLER);
+  w->has_handler = lua_getiuservalue(L, ws, SLOT_ONMESSAGE) != LUA_TNIL;
+  lua_pop(L, 1);
 }
 
 /* reconnect = true or its options: the policy is Lua's (uvwss.retry). */
@@ -75,7 +58,8 @@ int binding_connect(lua_State *L) {
   int options = lua_isnoneornil(L, 2) ? 0 : 2, ws;
   binding_check_alive(b, L, "connect"); /* conf's finalizer would not run */
   lua_settop(L, 2);
-  conf = push_conf(L);
+  conf = (struct engine_client_conf *)push_owned(
+    L, sizeof *conf, "uvwss.client_conf", conf_gc);
   options_client(L, 1, options, conf);
   w = push_websocket(L, b);
   ws = lua_gettop(L);

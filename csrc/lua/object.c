@@ -10,6 +10,32 @@ void object_check_handler(lua_State *L, const char *name, int value) {
                luaL_typename(L, value));
 }
 
+void object_take_handlers(lua_State *L, int options, int index,
+                          const char *const *names, int first) {
+  int i;
+  for (i = 0; names[i] != NULL; i++) {
+    lua_getfield(L, options, names[i]);
+    object_check_handler(L, names[i], -1);
+    lua_setiuservalue(L, index, first + i);
+  }
+}
+
+void *push_owned(lua_State *L, size_t size, const char *type,
+                 lua_CFunction gc) {
+  void *mem = lua_newuserdatauv(L, size, 0);
+  memset(mem, 0, size);
+  if (luaL_getmetatable(L, type) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushvalue(L, -1); /* whole before it is known */
+    lua_setfield(L, LUA_REGISTRYINDEX, type);
+  }
+  lua_setmetatable(L, -2);
+  return mem;
+}
+
 int object_find(const char *const *names, const char *name) {
   int i;
   for (i = 0; names[i] != NULL; i++)

@@ -21,6 +21,20 @@ struct object_class {
 /* Raise unless the value at that index can be the handler of that name. */
 void object_check_handler(lua_State *L, const char *name, int value);
 
+/* Take the handlers out of the table of options at 'options': the user values
+** of the userdata at 'index', from 'first' on, in the order of the names. */
+void object_take_handlers(lua_State *L, int options, int index,
+                          const char *const *names, int first);
+
+/*
+** Zeroed C memory that belongs to Lua while something is made in it, so that
+** an error loses nothing: 'gc' frees what it holds. All of one 'type' share a
+** metatable. Who comes to an end frees it himself, too: without memory Lua may
+** not call a finalizer [-0, +1].
+*/
+void *push_owned(lua_State *L, size_t size, const char *type,
+                 lua_CFunction gc);
+
 /* Which of the names, which end with NULL; -1 if none. */
 int object_find(const char *const *names, const char *name);
 

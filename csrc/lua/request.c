@@ -4,6 +4,7 @@
 
 #include "engine/facade.h"
 #include "lua/handlers.h"
+#include "lua/object.h"
 #include "lua/options.h"
 #include "lua/pin.h"
 #include "lua/server.h"
@@ -39,8 +40,6 @@ static void push_span(lua_State *L, const struct ws_span *s) {
     lua_pushnil(L);
 }
 
-/* The buffer is a userdata's, so that nothing is lost when this raises. Who
-** comes to an end frees it: without memory Lua may not call a finalizer. */
 static int buf_gc(lua_State *L) {
   base_buf_free((struct base_buf *)lua_touserdata(L, 1));
   return 0;
@@ -48,13 +47,8 @@ static int buf_gc(lua_State *L) {
 
 static struct base_buf *push_buf(lua_State *L) {
   struct base_buf *b;
-  b = (struct base_buf *)lua_newuserdatauv(L, sizeof *b, 0);
+  b = (struct base_buf *)push_owned(L, sizeof *b, "uvwss.buffer", buf_gc);
   base_buf_init(b, 16 * LIMIT_HEADER_BYTES);
-  if (luaL_newmetatable(L, "uvwss.buffer")) {
-    lua_pushcfunction(L, buf_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
   return b;
 }
 
@@ -139,13 +133,8 @@ static struct ws_pair *push_pairs(lua_State *L, int index, const char *what,
   struct engine_strings *list;
   struct ws_pair *pairs;
   size_t i;
-  list = (struct engine_strings *)lua_newuserdatauv(L, sizeof *list, 0);
-  memset(list, 0, sizeof *list);
-  if (luaL_newmetatable(L, "uvwss.strings")) {
-    lua_pushcfunction(L, strings_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  list = (struct engine_strings *)push_owned(L, sizeof *list,
+                                             "uvwss.strings", strings_gc);
   if (!lua_isnoneornil(L, index)) {
     if (!lua_istable(L, index))
       luaL_error(L, "%s: table expected, got %s", what,

@@ -165,18 +165,6 @@ static int conf_gc(lua_State *L) {
   return 0;
 }
 
-/* Options in the making belong to Lua, so that an error loses nothing. */
-static struct engine_server_conf *push_conf(lua_State *L) {
-  struct engine_server_conf *conf;
-  conf = (struct engine_server_conf *)lua_newuserdatauv(L, sizeof *conf, 0);
-  memset(conf, 0, sizeof *conf);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, conf_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  return conf;
-}
-
 static struct server *push_server(lua_State *L, struct binding *b) {
   struct server *s;
   s = (struct server *)lua_newuserdatauv(L, sizeof *s, SERVER_SLOTS);
@@ -188,14 +176,9 @@ static struct server *push_server(lua_State *L, struct binding *b) {
 }
 
 static void handlers(lua_State *L, int options, int index, struct server *s) {
-  int i;
-  for (i = 0; handler_names[i] != NULL; i++) {
-    lua_getfield(L, options, handler_names[i]);
-    object_check_handler(L, handler_names[i], -1);
-    if (SERVER_HANDLER + i == SERVER_ONMESSAGE)
-      s->has_handler = !lua_isnil(L, -1);
-    lua_setiuservalue(L, index, SERVER_HANDLER + i);
-  }
+  object_take_handlers(L, options, index, handler_names, SERVER_HANDLER);
+  s->has_handler = lua_getiuservalue(L, index, SERVER_ONMESSAGE) != LUA_TNIL;
+  lua_pop(L, 1);
 }
 
 /* The TLS options, for a wss: URL only, where there must be some. */
@@ -244,7 +227,8 @@ int binding_listen(lua_State *L) {
   char ip[64];
   binding_check_alive(b, L, "listen");
   lua_settop(L, 2);
-  conf = push_conf(L);
+  conf = (struct engine_server_conf *)push_owned(
+    L, sizeof *conf, "uvwss.server_conf", conf_gc);
   options_server(L, 1, options, conf);
   s = push_server(L, b);
   index = lua_gettop(L);

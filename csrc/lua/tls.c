@@ -4,6 +4,7 @@
 
 #include "lua/binding.h"
 #include "lua/handlers.h"
+#include "lua/object.h"
 #include "lua/options.h"
 
 /* User values: the trace function, or nil; the options, of which a context
@@ -210,19 +211,9 @@ static int cert_gc(lua_State *L) {
   return 0;
 }
 
-static struct tls_cert *push_cert_box(lua_State *L) {
-  struct tls_cert *c;
-  c = (struct tls_cert *)lua_newuserdatauv(L, sizeof *c, 0);
-  memset(c, 0, sizeof *c);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, cert_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  return c;
-}
-
 static void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
-  struct tls_cert *c = push_cert_box(L);
+  struct tls_cert *c;
+  c = (struct tls_cert *)push_owned(L, sizeof *c, "uvwss.cert", cert_gc);
   if (!tls_peer_cert(p, i, c))
     luaL_error(L, "not enough memory");
   lua_createtable(L, 0, 10);
@@ -238,6 +229,7 @@ static void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
   set_string(L, "sha256", c->sha256);
   set_string(L, "spki_sha256", c->spki_sha256);
   set_string(L, "pem", c->pem);
+  tls_cert_deinit(c);
   lua_remove(L, -2);
 }
 
