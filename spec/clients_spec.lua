@@ -88,7 +88,7 @@ local function site(scheme, version, options)
     onrefused = function(_, err) table.insert(seen.refused, err) end,
   }
   for name, value in pairs(options or {}) do all[name] = value end
-  local s = assert(wss.listen(scheme .. "://localhost:0", all))
+  local s = server.listen(all, scheme .. "://localhost:0")
   return s, seen
 end
 
@@ -341,6 +341,8 @@ describe("of clients that are not ours", function()
   end
 
   describe("Chromium", function()
+    after_each(server.clean)
+
     -- A page of one server that visits another, which lets in only pages of
     -- 'origins'. Returns what came of it, what that one saw, the page's server.
     local function visit_other(origins)
@@ -416,7 +418,10 @@ describe("of clients that are not ours", function()
   describe("a person with openssl s_client", function()
     local s, seen
     before_each(function() s, seen = site "wss" end)
-    after_each(function() server.finish(s) end)
+    after_each(function()
+      server.finish(s)
+      server.clean()
+    end)
 
     local function dial(version)
       return visitors.typist(s.port, { "-servername", "localhost", "-CAfile",

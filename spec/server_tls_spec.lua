@@ -23,7 +23,7 @@ local function site(tls, handlers)
     onclose = function(_, _, _, _, err) seen.err = err end,
     onrefused = function(_, err) table.insert(seen.refused, err) end }
   for name, value in pairs(handlers or {}) do all[name] = value end
-  return assert(wss.listen("wss://localhost:0", all)), seen
+  return server.listen(all, "wss://localhost:0"), seen
 end
 
 -- One conversation of our client: what its TLS was, or the error.
@@ -143,6 +143,8 @@ describe("a server with several certificates", function()
 end)
 
 describe("a server's 'alpn'", function()
+  after_each(server.clean)
+
   -- Named by the server, offered by the client, what comes of it.
   local cases = {
     { nil, "http/1.1", "http/1.1" },
@@ -197,6 +199,8 @@ describe("a server's 'alpn'", function()
 end)
 
 describe("a server's 'ocsp'", function()
+  after_each(server.clean)
+
   it("is stapled for who asks for it", function()
     for _, version in ipairs { "-tls1_2", "-tls1_3" } do
       local s = site(pair("server", { ocsp = certs.file "server.ocsp" }))
@@ -236,6 +240,8 @@ describe("a server's 'ocsp'", function()
 end)
 
 describe("a server's choice of", function()
+  after_each(server.clean)
+
   local all = { "-tls1", "-tls1_1", "-tls1_2", "-tls1_3" }
   -- min_version, max_version, what is served
   local versions = {
@@ -255,6 +261,7 @@ describe("a server's choice of", function()
         end
         local served = 0
         for _ in pairs(case[3]) do served = served + 1 end
+        server.refusal(seen, #all - served)
         assert.equal(#all - served, #seen.refused)
         for _, err in ipairs(seen.refused) do
           assert.same({ "tls", "unsupported_protocol" }, { err.kind,
@@ -325,6 +332,8 @@ describe("a server's choice of", function()
 end)
 
 describe("a server's tickets", function()
+  after_each(server.clean)
+
   local function resumes(s, version)
     local dir <close> = process.directory()
     local ticket = dir.path .. "/ticket"
@@ -383,6 +392,8 @@ describe("a server's tickets", function()
 end)
 
 describe("server:reload", function()
+  after_each(server.clean)
+
   -- A client that stays, and says something whenever it is asked to; nil is
   -- goodbye.
   local function guest(s)
@@ -487,6 +498,8 @@ describe("server:reload", function()
 end)
 
 describe("of its handshakes a server", function()
+  after_each(server.clean)
+
   it("tells each message to 'trace'", function()
     local names = {}
     local s = site(pair("server", { trace = function(step)
