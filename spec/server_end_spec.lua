@@ -6,21 +6,9 @@ local process = require "spec.support.process"
 local server = require "spec.support.server"
 local wss = require "uvwss"
 
-local listen = server.listen
+local listen, echo, talk = server.listen, server.echo, server.talk
 local handlers = { "onupgrade", "onrequest", "onopen", "onmessage", "ondrain",
   "onping", "onpong", "onclose", "onrefused" }
-
-local function echo(_, ws, data, kind) assert(ws:send(data, kind)) end
-
--- A client that says something, and what it hears back.
-local function talk(url, options)
-  local ws = wss.connect(url, options)
-  ws:send "hello"
-  local data, err = ws:receive(30)
-  ws:close()
-  while ws.state ~= "closed" do wss.sleep(0.001) end
-  return data, data and ws or err
-end
 
 describe("a server", function()
   after_each(server.clean)

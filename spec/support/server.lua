@@ -85,6 +85,19 @@ function server.listen(options, url)
   return s
 end
 
+---A handler of messages: they go back.
+function server.echo(_, ws, data, kind) assert(ws:send(data, kind)) end
+
+---A client that says "hello": what it hears back and itself, or nil and why.
+function server.talk(url, options)
+  local ws = wss.connect(url, options)
+  ws:send "hello"
+  local data, err = ws:receive(30)
+  ws:close()
+  while ws.state ~= "closed" do wss.sleep(0.001) end
+  return data, data and ws or err
+end
+
 ---Close it, see its end through, and look that nothing is left.
 function server.finish(s)
   s:close(0)
