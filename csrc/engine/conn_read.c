@@ -268,7 +268,8 @@ void engine_conn_set_paused(struct engine_conn *c, bool paused) {
 void engine_conn_resume_all(struct engine *e) {
   struct engine_conn *c;
   for (c = e->conns; c != NULL; c = c->next)
-    if (c->phase >= CONN_JUDGE && c->phase <= CONN_CLOSING)
+    if ((c->phase >= CONN_JUDGE && c->phase <= CONN_CLOSING) ||
+        conn_is_gone(c))
       conn_mark_dirty(c);
 }
 

@@ -23,7 +23,7 @@ enum {
 
 void conn_mark_dirty(struct engine_conn *c) {
   struct engine *e = c->engine;
-  if (c->dirty_at != NULL || c->phase == CONN_ENDED)
+  if (c->dirty_at != NULL || (c->phase == CONN_ENDED && !conn_is_gone(c)))
     return;
   if (e->dirty == NULL)
     net_loop_wake(e->loop);
@@ -458,6 +458,10 @@ static void sweep(struct engine_conn *c) {
 
 void conn_flush(struct engine_conn *c) {
   size_t budget = PASS_BYTES;
+  if (conn_is_gone(c)) {
+    conn_gone(c);
+    return;
+  }
   if (c->phase == CONN_OPEN || c->phase == CONN_CLOSING)
     sweep(c);
   if (c->stream == NULL || c->phase == CONN_ENDED || c->broken != NULL)

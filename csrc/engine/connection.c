@@ -284,17 +284,18 @@ static void free_all(struct engine_conn *c) {
   base_free(c);
 }
 
-/* Called when the dial or the stream has closed: when both have, free, then
-** tell. The messages are settled first, but the last of this connection to
-** speak is on_closed. */
-void conn_gone(struct engine_conn *c) {
+bool conn_is_gone(const struct engine_conn *c) {
+  return c->phase == CONN_ENDED && c->dial == NULL && c->stream == NULL;
+}
+
+/* Free, then tell. The messages are settled first, but the last of this
+** connection to speak is on_closed. */
+static void depart(struct engine_conn *c) {
   const struct engine_conn_ops *ops = c->ops;
   void *owner = c->owner;
   struct engine_queue *q = c->conf.queue;
   struct engine_end end;
   uint64_t taken, touched;
-  if (c->phase != CONN_ENDED || c->dial != NULL || c->stream != NULL)
-    return;
   end = c->end;
   end.peer = c->peer;
   c->peer = NULL;
@@ -302,6 +303,7 @@ void conn_gone(struct engine_conn *c) {
   end.port = c->port;
   taken = c->plain_taken;
   touched = conn_touched(c);
+  conn_unmark_dirty(c);
   c->engine->ledger.transports--;
   free_all(c);
   ops->on_gone(owner, &end);
@@ -309,8 +311,21 @@ void conn_gone(struct engine_conn *c) {
   ops->on_closed(owner);
 }
 
+/* Called when the dial or the stream has closed. After wss.stop its owner is
+** told by the flush that the next run begins with. */
+void conn_gone(struct engine_conn *c) {
+  if (conn_is_gone(c) && !c->engine->halted)
+    depart(c);
+}
+
 void engine_conn_terminate(struct engine_conn *c, struct base_error *err) {
   conn_end(c, err);
+}
+
+void engine_conn_abandon(struct engine_conn *c) {
+  conn_end(c, NULL);
+  if (conn_is_gone(c))
+    depart(c);
 }
 
 /* NULL without memory. */

@@ -147,6 +147,10 @@ void engine_conn_close(struct engine_conn *c, unsigned code,
 /* End at once: 'err' (or NULL) is what on_closed will be given. */
 void engine_conn_terminate(struct engine_conn *c, struct base_error *err);
 
+/* The same for an owner that will not be there any more: one that has ended,
+** and waits for the next run to say so, says so now. */
+void engine_conn_abandon(struct engine_conn *c);
+
 bool engine_conn_is_open(const struct engine_conn *c);
 bool engine_conn_is_closing(const struct engine_conn *c);
 

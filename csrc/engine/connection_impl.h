@@ -113,6 +113,7 @@ void conn_violation(struct engine_conn *c, int base_err);
 void conn_eof(struct engine_conn *c, struct base_error *err);
 void conn_closed_maybe(struct engine_conn *c);
 void conn_arm(struct engine_conn *c);
+bool conn_is_gone(const struct engine_conn *c);
 void conn_gone(struct engine_conn *c);
 struct base_error *conn_late(const char *code, uint32_t ms,
                              const char *sentence);

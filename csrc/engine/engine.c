@@ -34,6 +34,7 @@ int engine_new(struct engine **out) {
 void engine_free(struct engine *e) {
   if (e == NULL)
     return;
+  e->halted = false; /* nobody is left to be told too early */
   net_loop_free(e->loop); /* calls back into what is still closing */
   assert(e->conns == NULL && e->ledger.connections == 0);
   while (e->spare != NULL) {

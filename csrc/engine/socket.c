@@ -184,7 +184,7 @@ void engine_socket_detach(struct engine_socket *s) {
   if (s->role->on_detach != NULL)
     s->role->on_detach(s);
   if (s->conn != NULL) {
-    engine_conn_terminate(s->conn, NULL); /* on_closed frees */
+    engine_conn_abandon(s->conn); /* on_closed frees */
     return;
   }
   if (s->state != ENGINE_CLOSED)
