@@ -332,11 +332,12 @@ describe("the demo", function()
       local dir = process.directory()
       local child <close> = process.start { "sh", "examples/demo.sh", "--stay",
         env = { TMPDIR = dir.path }, ready = false }
-      local port = lines_of(child, "Ctrl%-C"):match "http://127.0.0.1:(%d+)/ %("
+      local said = lines_of(child, "Ctrl%-C")
+      local port = said:match "http://127.0.0.1:(%d+)/ %("
+      if not port then child:fail("no chat:\n" .. said) end
       local ws <close> = wss.connect(("ws://127.0.0.1:%s/?name=demo")
         :format(port))
       ws:send "still there"
-      local said
       repeat said = assert(ws:receive()) until said == "demo: still there"
       ws:close()
       wss.run()

@@ -312,7 +312,8 @@ describe("a server", function()
         ws.onclose = function() left = true end
         local timer
         timer = wss.timer(0.001, function()
-          if left and process.read_file(dir.path .. "/told") then
+          if left and s:stats().refused == 1
+            and process.read_file(dir.path .. "/told") then
             s:close()
             timer:cancel()
           end
