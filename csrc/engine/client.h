@@ -28,6 +28,7 @@ struct engine_client_conf {
   unsigned redirects;            /* followed at most */
   bool drop;                     /* outbox = "drop" */
   bool trace;
+  bool ask; /* on_verify has a word in the verdict */
 };
 void engine_client_conf_deinit(struct engine_client_conf *conf);
 

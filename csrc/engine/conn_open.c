@@ -131,12 +131,21 @@ void conn_handshake(struct engine_conn *c) {
     ready(c);
 }
 
+/* The user may end the connection in there: SSL goes on until it returns. */
+static bool on_ask(void *ctx, struct tls_peer *peer,
+                   const struct base_error *err) {
+  struct engine_conn *c = (struct engine_conn *)ctx;
+  return c->ops->on_verify(c->owner, peer, err) && c->phase != CONN_ENDED;
+}
+
 static void start_tls(struct engine_conn *c) {
   struct tls_conf conf;
   struct base_error *err;
   conf.host = c->request.url != NULL ? c->request.url->host : NULL;
   conf.ticket = c->conf.ticket;
   conf.trace = c->conf.trace;
+  conf.ask = c->conf.ask ? on_ask : NULL;
+  conf.ask_ctx = c;
   err = tls_session_new(&c->tls, c->conf.tls, &conf);
   if (err != NULL) {
     conn_end(c, err);

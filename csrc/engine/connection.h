@@ -65,6 +65,9 @@ struct engine_conn_ops {
   void (*on_pong)(void *owner, const uint8_t *data, size_t n, double seconds);
   void (*on_drain)(void *owner);
   void (*on_step)(void *owner, const struct tls_step *step);
+  /* The user's word on a chain, in the middle of a handshake (tls_ask). */
+  bool (*on_verify)(void *owner, struct tls_peer *peer,
+                    const struct base_error *err);
   /* Everything of it is closed, and the connection is gone: take over what
   ** 'end' owns. Then its messages are settled, and then comes on_closed. */
   void (*on_gone)(void *owner, const struct engine_end *end);
@@ -82,6 +85,7 @@ struct engine_conn_conf {
   struct tls_context *tls;          /* NULL: plain */
   struct tls_ticket *ticket;        /* or NULL */
   bool trace;
+  bool ask; /* on_verify has a word in the verdict */
 };
 
 struct engine_conn;

@@ -109,6 +109,12 @@ static void on_step(void *owner, const struct tls_step *step) {
     s->ops->on_step(s->owner, step);
 }
 
+static bool on_verify(void *owner, struct tls_peer *peer,
+                      const struct base_error *err) {
+  struct engine_socket *s = (struct engine_socket *)owner;
+  return s->owner != NULL && s->ops->on_verify(s->owner, peer, err);
+}
+
 static void on_gone(void *owner, const struct engine_end *end) {
   struct engine_socket *s = (struct engine_socket *)owner;
   s->conn = NULL;
@@ -142,7 +148,7 @@ static void on_closed(void *owner) {
 
 const struct engine_conn_ops engine_socket_conn_ops = {
   on_open, on_request, on_message, on_ping, on_pong,
-  on_drain, on_step, on_gone, on_closed
+  on_drain, on_step, on_verify, on_gone, on_closed
 };
 
 /* ---- what the user wants -------------------------------------------------- */

@@ -36,6 +36,8 @@ struct engine_socket_ops {
   void (*on_pong)(void *owner, const uint8_t *data, size_t n, double seconds);
   void (*on_drain)(void *owner);
   void (*on_step)(void *owner, const struct tls_step *step);
+  bool (*on_verify)(void *owner, struct tls_peer *peer,
+                    const struct base_error *err);
   /* A client's connection was lost or could not be made. Seconds until the
   ** next dial, or a negative number to end. */
   double (*on_down)(void *owner, const struct engine_end *end);

@@ -10,6 +10,7 @@
 #include "engine/facade.h"
 #include "lua/object.h"
 #include "lua/server.h"
+#include "lua/tls.h"
 
 int handler_slot(const char *name) {
   static const char *const names[] = {HANDLER_NAMES, NULL};
@@ -51,6 +52,8 @@ struct event {
   double seconds;
   const void *info;
   double delay; /* answer of on_down */
+  struct tls_peer *peer;
+  bool yes;     /* answer of on_verify */
 };
 
 /* The event's userdata becomes value 2. */
@@ -284,6 +287,25 @@ static void on_step(void *owner, const struct tls_step *step) {
   enter(&ev, call_trace);
 }
 
+static int call_verify(lua_State *L) {
+  struct event *ev = begin(L);
+  if (lua_getiuservalue(L, 2, SLOT_VERIFY) == LUA_TNIL)
+    return 0;
+  ev->yes = call_onverify(L, ev->peer, (const struct base_error *)ev->info);
+  return 0;
+}
+
+static bool on_verify(void *owner, struct tls_peer *peer,
+                      const struct base_error *err) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.peer = peer;
+  ev.info = err;
+  ev.yes = false;
+  enter(&ev, call_verify);
+  return ev.yes;
+}
+
 /* ---- losing and closing --------------------------------------------------- */
 
 /* Why it ended: the error, or what a clean close amounts to. */
@@ -462,5 +484,6 @@ static void on_close(void *owner, const struct engine_end *end) {
 }
 
 const struct engine_socket_ops handlers_ops = {
-  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_down, on_close
+  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_verify,
+  on_down, on_close
 };

@@ -23,6 +23,7 @@ enum {
   SLOT_ERROR,      /* why it ended, clean or not */
   SLOT_POLICY,     /* of reconnecting, or nil */
   SLOT_TRACE,      /* tls.trace, or nil */
+  SLOT_VERIFY,     /* tls.onverify, or nil */
   SLOT_WAITER,     /* the coroutine in receive, or nil */
   SLOT_DATA,       /* what a receive in the main chunk got */
   SLOT_SERVER,     /* whose connection it is, or nil */

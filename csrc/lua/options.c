@@ -210,6 +210,28 @@ static struct tls_list some_strings(lua_State *L, int index,
 
 /* ---- TLS ---------------------------------------------------------------- */
 
+/* One of several words, the first of which is meant where none is given. */
+static int choice(lua_State *L, int index, const char *name,
+                  const char *const *words) {
+  const char *s = options_string(L, index, name);
+  luaL_Buffer b;
+  int i;
+  if (s == NULL)
+    return 0;
+  for (i = 0; words[i] != NULL; i++)
+    if (strcmp(s, words[i]) == 0)
+      return i;
+  luaL_buffinit(L, &b);
+  for (i = 0; words[i] != NULL; i++) {
+    luaL_addstring(&b, i == 0 ? "\"" : words[i + 1] != NULL ? "\", \""
+                                                           : "\" or \"");
+    luaL_addstring(&b, words[i]);
+  }
+  luaL_pushresult(&b);
+  return luaL_error(L, "option '%s': %s\" expected, got \"%s\"", name,
+                    lua_tostring(L, -1), s);
+}
+
 static enum tls_version version(lua_State *L, int index, const char *name) {
   static const char *const names[] = {"1.0", "1.1", "1.2", "1.3"};
   const char *s = options_string(L, index, name);
@@ -224,9 +246,13 @@ static enum tls_version version(lua_State *L, int index, const char *name) {
   return TLS_V_DEFAULT;
 }
 
-/* What both roles have; the trace function, or nil, is on top then. */
+/* What both roles have; the trace function, or nil, is on top then. The
+** callers put onverify, or nil, behind it. */
 static void common_tls(lua_State *L, int index, struct tls_options *o) {
+  static const char *const whose[] = {"leaf", "chain", NULL};
   struct tls_list alpn;
+  o->crl = some_strings(L, index, "crl");
+  o->crl_chain = choice(L, index, "crl_check", whose) == 1;
   o->cert = options_string(L, index, "cert");
   o->key = options_string(L, index, "key");
   o->password = options_string(L, index, "password");
@@ -250,10 +276,15 @@ void options_tls(lua_State *L, int index, struct tls_options *o) {
   static const char *const names[] = {
     "ca", "system_ca", "cert", "key", "password", "server_name", "pins",
     "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
-    "session", "keylog", "max_depth", "strict", "insecure", "trace", NULL
+    "session", "keylog", "max_depth", "strict", "insecure", "trace", "crl",
+    "crl_check", "ocsp", "onverify", NULL
   };
+  static const char *const stapled[] = {"staple", "require", NULL};
   options_check(L, index, names);
   tls_options_init(o);
+  if (options_string(L, index, "ocsp") != NULL)
+    o->stapled = (enum tls_ocsp)(TLS_OCSP_STAPLE +
+                                 choice(L, index, "ocsp", stapled));
   o->ca = some_strings(L, index, "ca");
   o->system_ca = options_boolean(L, index, "system_ca", o->system_ca);
   o->server_name = options_string(L, index, "server_name");
@@ -261,31 +292,12 @@ void options_tls(lua_State *L, int index, struct tls_options *o) {
   o->session = options_boolean(L, index, "session", o->session);
   o->insecure = options_boolean(L, index, "insecure", o->insecure);
   common_tls(L, index, o);
+  lua_getfield(L, index, "onverify");
+  if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
+    wrong_type(L, "onverify", "function");
 }
 
 /* ---- the TLS of a server -------------------------------------------------- */
-
-/* One of several words, the first of which is meant where none is given. */
-static int choice(lua_State *L, int index, const char *name,
-                  const char *const *words) {
-  const char *s = options_string(L, index, name);
-  luaL_Buffer b;
-  int i;
-  if (s == NULL)
-    return 0;
-  for (i = 0; words[i] != NULL; i++)
-    if (strcmp(s, words[i]) == 0)
-      return i;
-  luaL_buffinit(L, &b);
-  for (i = 0; words[i] != NULL; i++) {
-    luaL_addstring(&b, i == 0 ? "\"" : words[i + 1] != NULL ? "\", \""
-                                                           : "\" or \"");
-    luaL_addstring(&b, words[i]);
-  }
-  luaL_pushresult(&b);
-  return luaL_error(L, "option '%s': %s\" expected, got \"%s\"", name,
-                    lua_tostring(L, -1), s);
-}
 
 /* One name of 'sni': the name is at -2, the table at -1; both stay. */
 static void identity(lua_State *L, struct tls_identity *out) {
@@ -334,7 +346,8 @@ void options_tls_server(lua_State *L, int index, struct tls_options *o) {
   static const char *const names[] = {
     "cert", "key", "password", "sni", "client_ca", "verify_client", "ocsp",
     "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
-    "tickets", "keylog", "max_depth", "strict", "trace", NULL
+    "tickets", "keylog", "max_depth", "strict", "trace", "crl", "crl_check",
+    NULL
   };
   static const char *const words[] = {"none", "request", "require", NULL};
   options_check(L, index, names);
@@ -346,6 +359,39 @@ void options_tls_server(lua_State *L, int index, struct tls_options *o) {
   o->tickets = options_boolean(L, index, "tickets", o->tickets);
   sni(L, index, o);
   common_tls(L, index, o);
+  lua_pushnil(L);
+}
+
+/* What tls:verify is told. */
+void options_tls_query(lua_State *L, int index, struct tls_query *q) {
+  static const char *const names[] = {
+    "time", "intermediates", "crl", "max_depth", "ocsp", NULL
+  };
+  options_check(L, index, names);
+  q->intermediates = strings(L, index, "intermediates");
+  q->crl = some_strings(L, index, "crl");
+  q->bounded = lua_getfield(L, index, "max_depth") != LUA_TNIL;
+  q->max_depth = count(L, index, "max_depth", 0, 1000);
+  lua_getfield(L, index, "time");
+  if (!lua_isnil(L, -1)) {
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      wrong_type(L, "time", "number of seconds");
+    q->now = lua_tonumber(L, -1);
+    q->dated = true;
+    if (!(q->now > -1e14 && q->now < 1e14))
+      luaL_error(L, "option 'time': seconds since 1970 expected");
+    q->now = (double)(long long)q->now - (q->now < (long long)q->now);
+  }
+  lua_getfield(L, index, "ocsp");
+  if (!lua_isnil(L, -1)) {
+    if (lua_type(L, -1) != LUA_TSTRING)
+      wrong_type(L, "ocsp", "string");
+    q->ocsp = (const uint8_t *)lua_tolstring(L, -1, &q->ocsp_size);
+  }
+}
+
+static bool is_client_word(const char *s) {
+  return strcmp(s, "staple") == 0 || strcmp(s, "require") == 0;
 }
 
 bool options_tls_is_server(lua_State *L, int index) {
@@ -353,6 +399,10 @@ bool options_tls_is_server(lua_State *L, int index) {
     "sni", "client_ca", "verify_client", "tickets", NULL
   };
   int i;
+  if (lua_getfield(L, index, "ocsp") == LUA_TSTRING &&
+      !is_client_word(lua_tostring(L, -1)))
+    return true; /* the file to staple */
+  lua_pop(L, 1);
   for (i = 0; names[i] != NULL; i++) {
     bool there = lua_getfield(L, index, names[i]) != LUA_TNIL;
     lua_pop(L, 1);

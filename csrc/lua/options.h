@@ -51,6 +51,7 @@ void options_headers(lua_State *L, int index, const char *what,
 void options_tls(lua_State *L, int index, struct tls_options *o);
 void options_tls_server(lua_State *L, int index, struct tls_options *o);
 /* Has it an option that only servers have? */
+void options_tls_query(lua_State *L, int index, struct tls_query *q);
 bool options_tls_is_server(lua_State *L, int index);
 
 #endif

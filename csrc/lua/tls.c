@@ -7,9 +7,9 @@
 #include "lua/object.h"
 #include "lua/options.h"
 
-/* User values: the trace function, or nil; the options, of which a context
-** for the other role is made when it is needed. */
-enum { BOX_TRACE = 1, BOX_OPTIONS };
+/* User values: the functions trace and onverify, or nil; the options, of which
+** a context for the other role is made when it is needed. */
+enum { BOX_TRACE = 1, BOX_VERIFY, BOX_OPTIONS };
 
 struct tls_box {
   struct binding_member member; /* first */
@@ -50,7 +50,8 @@ static void push_copy(lua_State *L, int index, int depth) {
   }
 }
 
-/* Load the options at 'index' for one role; the trace function is pushed. */
+/* Load the options at 'index' for one role; the functions trace and onverify
+** are pushed last. */
 static struct base_error *load(lua_State *L, int index, bool server,
                                struct tls_context **out) {
   struct tls_options o;
@@ -74,6 +75,7 @@ int tls_new(lua_State *L) {
   lua_setiuservalue(L, 2, BOX_OPTIONS);
   server = options_tls_is_server(L, 3);
   err = load(L, 3, server, server ? &box->server : &box->client);
+  lua_setiuservalue(L, 2, BOX_VERIFY);
   lua_setiuservalue(L, 2, BOX_TRACE);
   if (err != NULL)
     return push_failure(L, err);
@@ -99,6 +101,20 @@ static struct base_error *box_load(lua_State *L, int index, bool server) {
   if (lua_getiuservalue(L, index, BOX_OPTIONS) == LUA_TNIL)
     return NULL; /* the defaults, which could not be loaded */
   return load(L, lua_gettop(L), server, context);
+}
+
+struct base_error *tls_box_context(lua_State *L, int index,
+                                   struct tls_context **out) {
+  struct tls_box *box = (struct tls_box *)luaL_checkudata(L, index, TLS_TYPE);
+  struct base_error *err;
+  bool server;
+  check_alive(L, box);
+  lua_getiuservalue(L, index, BOX_OPTIONS);
+  server = lua_istable(L, -1) && options_tls_is_server(L, lua_gettop(L));
+  err = box_load(L, index, server);
+  *out = server ? box->server : box->client;
+  lua_getiuservalue(L, index, BOX_VERIFY);
+  return err;
 }
 
 static int tls_reload(lua_State *L) {
@@ -169,11 +185,14 @@ void tls_option(lua_State *L, int options, int ws,
     if (box->client != NULL)
       conf->tls = tls_context_ref(box->client);
     lua_getiuservalue(L, index, BOX_TRACE);
+    lua_getiuservalue(L, index, BOX_VERIFY);
   } else if (lua_istable(L, -1)) {
     conf->tls_error = load(L, lua_gettop(L), false, &conf->tls);
   } else {
     wrong_tls(L, -1);
   }
+  conf->ask = lua_isfunction(L, -1);
+  lua_setiuservalue(L, ws, SLOT_VERIFY);
   conf->trace = lua_isfunction(L, -1);
   lua_setiuservalue(L, ws, SLOT_TRACE);
 }
@@ -185,8 +204,11 @@ struct base_error *tls_server_option(lua_State *L, int index,
   box = (struct tls_box *)luaL_testudata(L, index, TLS_TYPE);
   if (box == NULL && !lua_istable(L, index))
     wrong_tls(L, index);
-  if (box == NULL)
-    return load(L, index, true, out);
+  if (box == NULL) {
+    err = load(L, index, true, out);
+    lua_pop(L, 1); /* there is no onverify */
+    return err;
+  }
   err = box_load(L, index, true);
   if (err == NULL)
     *out = tls_context_ref(box->server);
@@ -211,7 +233,7 @@ static int cert_gc(lua_State *L) {
   return 0;
 }
 
-static void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
+void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
   struct tls_cert *c;
   c = (struct tls_cert *)push_owned(L, sizeof *c, "uvwss.cert", cert_gc);
   if (!tls_peer_cert(p, i, c))
@@ -233,8 +255,16 @@ static void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
   lua_remove(L, -2);
 }
 
+void push_chain(lua_State *L, const struct tls_peer *p) {
+  size_t i, n = tls_peer_chain_count(p);
+  lua_createtable(L, (int)n, 0);
+  for (i = 0; i < n; i++) {
+    push_cert(L, p, i);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
 void push_tls_peer(lua_State *L, struct tls_peer *p) {
-  size_t i, n;
   if (p == NULL) {
     lua_pushnil(L);
     return;
@@ -249,17 +279,14 @@ void push_tls_peer(lua_State *L, struct tls_peer *p) {
   lua_setfield(L, -2, "resumed");
   lua_pushboolean(L, tls_peer_verified(p));
   lua_setfield(L, -2, "verified");
-  n = tls_peer_chain_count(p);
-  lua_createtable(L, (int)n, 0);
-  for (i = 0; i < n; i++) {
-    push_cert(L, p, i);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
+  push_chain(L, p);
   lua_setfield(L, -2, "chain");
 }
 
 void binding_open_tls(lua_State *L) {
-  static const luaL_Reg methods[] = {{"reload", tls_reload}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+    {"reload", tls_reload}, {"verify", tls_verify_chain}, {NULL, NULL}
+  };
   luaL_newmetatable(L, TLS_TYPE);
   lua_pushcfunction(L, tls_gc);
   lua_setfield(L, -2, "__gc");

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -10,6 +11,9 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "tls/load.h"
+#include "tls/ocsp.h"
+#include "tls/peer_impl.h"
 
 /* ---- defaults ----------------------------------------------------------- */
 
@@ -124,6 +128,7 @@ static void free_options(struct tls_options *o) {
   wipe(o->ocsp);
   free_identities(o->sni, o->sni_count);
   free_list(&o->client_ca);
+  free_list(&o->crl);
   free_list(&o->ca);
   free_list(&o->pins);
   free_list(&o->alpn);
@@ -147,6 +152,7 @@ static bool copy_options(struct tls_options *to,
   ok = copy_list(&to->pins, &from->pins) && ok; /* freed again */
   ok = copy_list(&to->alpn, &from->alpn) && ok;
   ok = copy_list(&to->client_ca, &from->client_ca) && ok;
+  ok = copy_list(&to->crl, &from->crl) && ok;
   ok = copy_identities(to, from) && ok;
   return copy_strings(strings, sizeof strings / sizeof strings[0]) && ok;
 }
@@ -206,6 +212,83 @@ bool tls_context_insecure(const struct tls_context *c) {
 
 bool tls_context_is_server(const struct tls_context *c) {
   return c->options.server;
+}
+
+/* ---- verifying without a connection -------------------------------------- */
+
+/* All the certificates that a query brings: the leaf is the first. */
+static struct base_error *gather(const struct tls_query *q,
+                                 STACK_OF(X509) **out) {
+  struct base_error *err = tls_load_pem(q->chain, "chain", out);
+  size_t i;
+  for (i = 0; err == NULL && i < q->intermediates.count; i++)
+    err = tls_load_pem(q->intermediates.items[i], "intermediates", out);
+  return err;
+}
+
+/* The context's rules, but for what the query says. The lists are owned by
+** the copy if the query has some. */
+static struct base_error *override(struct tls_rules *rules,
+                                   const struct tls_query *q) {
+  if (q->bounded)
+    rules->max_depth = q->max_depth;
+  if (q->crl.count == 0)
+    return NULL;
+  rules->crls = NULL;
+  return tls_load_crls(&rules->crls, &q->crl, "crl", rules->strict);
+}
+
+static struct base_error *judge(const struct tls_rules *rules,
+                                const struct tls_case *c,
+                                const struct tls_query *q,
+                                struct tls_peer **out) {
+  struct tls_judgement j;
+  struct base_error *err;
+  if (tls_verify(rules, c, &j) && rules->ocsp != TLS_OCSP_NONE &&
+      !rules->insecure)
+    tls_ocsp_judge(rules, c, q->ocsp, q->ocsp_size, &j);
+  if (q->ask != NULL)
+    tls_judgement_ask(&j, c->sent, c->name, q->ask, q->ask_ctx);
+  if (j.err == NULL) {
+    *out = tls_peer_of_chain(j.chain, !rules->insecure && !j.overruled);
+    if (*out == NULL)
+      j.err = base_error_from(BASE_ERR_MEMORY);
+  }
+  err = j.err;
+  j.err = NULL;
+  tls_judgement_deinit(&j);
+  return err;
+}
+
+struct base_error *tls_context_verify(struct tls_context *c,
+                                      const struct tls_query *q,
+                                      struct tls_peer **out) {
+  struct tls_rules rules = c->material->rules;
+  STACK_OF(X509) *all = NULL;
+  struct tls_name name;
+  struct tls_case what;
+  struct base_error *err;
+  memset(&name, 0, sizeof name);
+  *out = NULL;
+  err = q->name != NULL ? tls_name_init(&name, q->name) : NULL;
+  if (err == NULL)
+    err = gather(q, &all);
+  if (err == NULL)
+    err = override(&rules, q);
+  if (err == NULL) {
+    what.leaf = sk_X509_value(all, 0);
+    what.sent = all;
+    what.store = SSL_CTX_get_cert_store(c->material->ssl);
+    what.name = q->name != NULL ? &name : NULL;
+    what.now = q->dated ? q->now : (double)time(NULL);
+    err = judge(&rules, &what, q, out);
+  }
+  if (rules.crls != c->material->rules.crls)
+    sk_X509_CRL_pop_free(rules.crls, X509_CRL_free);
+  sk_X509_pop_free(all, X509_free);
+  tls_name_deinit(&name);
+  ERR_clear_error();
+  return err;
 }
 
 /* ---- what else the floors above want of OpenSSL -------------------------- */

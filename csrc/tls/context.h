@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 struct tls_context;
+struct tls_peer;
 
 enum tls_version { TLS_V_DEFAULT = 0, TLS_V_1_0, TLS_V_1_1, TLS_V_1_2,
                    TLS_V_1_3 };
@@ -25,6 +26,9 @@ struct tls_list {
 
 enum tls_verify_client { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST,
                          TLS_CLIENT_REQUIRE };
+
+/* Of stapled OCSP responses (RFC 6066, 8; RFC 6960). */
+enum tls_ocsp { TLS_OCSP_NONE, TLS_OCSP_STAPLE, TLS_OCSP_REQUIRE };
 
 struct tls_identity {
   const char *name; /* of the host, as SNI has it; or a wildcard label first */
@@ -46,6 +50,9 @@ struct tls_options {
   unsigned max_depth; /* intermediates */
   bool strict;        /* X.509 strict checks */
   bool insecure;      /* verify nothing */
+  struct tls_list crl; /* revocation lists: files or PEM text */
+  bool crl_chain;     /* for the whole chain, else for the leaf alone */
+  enum tls_ocsp stapled; /* what is asked of a server */
 
   /* The server's. What is above holds for both but for server_name, pins,
   ** insecure and 'ca', which is 'client_ca' here. */
@@ -80,6 +87,42 @@ void tls_context_unref(struct tls_context *c); /* NULL is fine */
 ** stay good, but for clients whose certificate no longer is.
 */
 struct base_error *tls_context_reload(struct tls_context *c);
+
+/*
+** The user's last word on a chain (RFC 5280 leaves it to the application):
+** called once in a handshake, with the verified chain and NULL, or with what
+** came and why it is refused; what is returned counts. Both are borrowed.
+*/
+typedef bool tls_ask(void *ctx, struct tls_peer *peer,
+                     const struct base_error *err);
+
+/*
+** Verify a chain without a connection, as sessions of this context do. Paths,
+** lists and times as in docs/reference.md, tls:verify.
+*/
+struct tls_query {
+  const char *chain;  /* PEM, the leaf first */
+  const char *name;   /* that it must be for, or NULL: any */
+  struct tls_list intermediates; /* PEM each: what else came */
+  struct tls_list crl; /* instead of the context's, unless it is empty */
+  const uint8_t *ocsp; /* a stapled response (DER), or NULL */
+  size_t ocsp_size;
+  bool dated;          /* 'now' is given, else it is now */
+  double now;          /* epoch seconds */
+  tls_ask *ask;        /* or NULL: who has the last word */
+  void *ask_ctx;
+  bool bounded;        /* 'max_depth' is given */
+  unsigned max_depth;
+};
+
+/*
+** NULL, and the verified chain with one reference in '*out'; or the error,
+** which the caller owns: kind certificate for what is not to be trusted, kind
+** tls for what is no certificate (bad_name for what is no name).
+*/
+struct base_error *tls_context_verify(struct tls_context *c,
+                                      const struct tls_query *q,
+                                      struct tls_peer **out);
 
 bool tls_context_insecure(const struct tls_context *c);
 bool tls_context_is_server(const struct tls_context *c);

@@ -1,5 +1,6 @@
 #include "tls/load.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include "base/mem.h"
+#include "tls/crl.h"
 #include "tls/file.h"
 #include "tls/reason.h"
 
@@ -109,6 +111,99 @@ static struct base_error *certs_of(const struct source *s,
     all = NULL;
   }
   *out = all;
+  return err;
+}
+
+struct base_error *tls_load_pem(const char *text, const char *option,
+                                STACK_OF(X509) **out) {
+  struct source s;
+  STACK_OF(X509) *all;
+  struct base_error *err;
+  (void)snprintf(s.label, sizeof s.label, "the PEM text of '%s'", option);
+  s.text = text;
+  s.size = strlen(text);
+  s.owned = NULL;
+  if (s.size > INT_MAX)
+    return base_error_new(BASE_KIND_LIMIT, "memory", "'%s' is too long",
+                          option);
+  err = certs_of(&s, &all);
+  if (err != NULL)
+    return err;
+  if (*out == NULL) {
+    *out = all;
+    return NULL;
+  }
+  while (sk_X509_num(all) > 0) {
+    if (sk_X509_push(*out, sk_X509_value(all, 0)) <= 0) {
+      err = base_error_from(BASE_ERR_MEMORY);
+      break;
+    }
+    (void)sk_X509_shift(all); /* it is theirs */
+  }
+  sk_X509_pop_free(all, X509_free);
+  return err;
+}
+
+/* ---- revocation lists ---------------------------------------------------- */
+
+static struct base_error *bad_crl(const struct source *s, const char *why) {
+  return base_error_new(BASE_KIND_TLS, "bad_crl", "%s of %s %s",
+                        "a revocation list", s->label, why);
+}
+
+/* All lists of a text, or the one in DER. */
+static struct base_error *crls_of(const struct source *s,
+                                  STACK_OF(X509_CRL) *all, bool strict) {
+  BIO *b = BIO_new_mem_buf(s->text, (int)s->size);
+  const char *why;
+  X509_CRL *crl;
+  int n = sk_X509_CRL_num(all);
+  bool pem = strstr(s->text, mark) != NULL, ok = b != NULL;
+  struct base_error *err = NULL;
+  ERR_clear_error();
+  while (ok && err == NULL) {
+    crl = pem ? PEM_read_bio_X509_CRL(b, NULL, NULL, NULL)
+              : d2i_X509_CRL_bio(b, NULL);
+    if (crl == NULL)
+      break;
+    why = tls_crl_flaw(crl, strict);
+    if (why != NULL)
+      err = bad_crl(s, why);
+    ok = sk_X509_CRL_push(all, crl) > 0;
+    if (!ok)
+      X509_CRL_free(crl);
+    if (!pem)
+      break;
+  }
+  if (!ok)
+    err = base_error_from(BASE_ERR_MEMORY);
+  else if (err == NULL && sk_X509_CRL_num(all) == n)
+    err = base_error_new(BASE_KIND_TLS, "bad_crl",
+                         "there is no revocation list in %s", s->label);
+  else if (err == NULL && pem &&
+           ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    err = bad_crl(s, "cannot be read");
+  BIO_free(b);
+  ERR_clear_error();
+  return err;
+}
+
+struct base_error *tls_load_crls(STACK_OF(X509_CRL) **out,
+                                 const struct tls_list *items,
+                                 const char *option, bool strict) {
+  struct base_error *err = NULL;
+  struct source s;
+  size_t i;
+  if (*out == NULL && items->count > 0)
+    *out = sk_X509_CRL_new_null();
+  if (*out == NULL)
+    return items->count > 0 ? base_error_from(BASE_ERR_MEMORY) : NULL;
+  for (i = 0; err == NULL && i < items->count; i++) {
+    err = source_open(&s, items->items[i], option);
+    if (err == NULL)
+      err = crls_of(&s, *out, strict);
+    source_close(&s);
+  }
   return err;
 }
 

@@ -35,6 +35,8 @@
   "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 #define GROUPS "X25519:P-256:P-384"
+/* Safe from a later quantum computer; OpenSSL has it from 3.5 on. */
+#define HYBRID "X25519MLKEM768:"
 
 enum { LEVEL = 2, LEVEL_OLD = 0, ALPN_MAX_BYTES = 65535 };
 
@@ -97,6 +99,9 @@ static struct base_error *set_ciphers(SSL_CTX *ssl,
     return bad("ciphers", list);
   if (SSL_CTX_set_ciphersuites(ssl, suites) != 1)
     return bad("ciphersuites", suites);
+  if (o->groups == NULL && SSL_CTX_set1_groups_list(ssl, HYBRID GROUPS) == 1)
+    return NULL;
+  ERR_clear_error();
   if (SSL_CTX_set1_groups_list(ssl, groups) == 1)
     return NULL;
   err = bad("groups", groups);
@@ -257,6 +262,8 @@ static struct base_error *fill(struct tls_material *m,
   m->rules.insecure = o->insecure && !o->server;
   m->rules.strict = o->strict;
   m->rules.max_depth = o->max_depth;
+  m->rules.crl_chain = o->crl_chain;
+  m->rules.ocsp = o->server ? TLS_OCSP_NONE : o->stapled;
   m->tickets = o->server ? o->tickets : o->session;
   if (!o->server && ((err = tls_pins_init(&m->rules.pins, &o->pins)) != NULL ||
                      (err = set_name(m, o->server_name)) != NULL))
@@ -272,8 +279,12 @@ static struct base_error *fill(struct tls_material *m,
       (err = set_alpn(m, &o->alpn)) != NULL ||
       (err = set_identity(m->ssl, o)) != NULL ||
       (o->server && (err = tls_server_fill(m, o)) != NULL) ||
-      (err = set_trust(m, o)) != NULL)
+      (err = set_trust(m, o)) != NULL ||
+      (err = tls_load_crls(&m->rules.crls, &o->crl, "crl", o->strict)) !=
+        NULL)
     return err;
+  if (m->rules.ocsp != TLS_OCSP_NONE && !tls_session_hook_staple(m->ssl))
+    return tls_reason_config("cannot set 'ocsp'");
   return set_keylog(m, o->keylog);
 }
 
@@ -307,6 +318,7 @@ void tls_material_unref(struct tls_material *m) {
   SSL_CTX_free(m->ssl);
   BIO_meth_free(m->wire);
   tls_pins_deinit(&m->rules.pins);
+  sk_X509_CRL_pop_free(m->rules.crls, X509_CRL_free);
   tls_owns_deinit(&m->owns);
   tls_staple_deinit(&m->staple);
   if (m->name != NULL)

@@ -32,10 +32,8 @@ static void set_group(struct tls_peer *p, SSL *ssl) {
   ERR_clear_error();
 }
 
-struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
-                              bool verified) {
-  const unsigned char *alpn = NULL;
-  unsigned n = 0;
+struct tls_peer *tls_peer_of_chain(const STACK_OF(X509) *chain,
+                                   bool verified) {
   struct tls_peer *p = (struct tls_peer *)base_calloc(1, sizeof *p);
   if (p == NULL)
     return NULL;
@@ -46,6 +44,18 @@ struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
     ERR_clear_error();
     return NULL;
   }
+  p->version = p->cipher = "";
+  p->verified = verified;
+  return p;
+}
+
+struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
+                              bool verified) {
+  const unsigned char *alpn = NULL;
+  unsigned n = 0;
+  struct tls_peer *p = tls_peer_of_chain(chain, verified);
+  if (p == NULL)
+    return NULL;
   p->version = SSL_get_version(ssl);
   p->cipher = SSL_get_cipher_name(ssl);
   set_group(p, ssl);
@@ -53,7 +63,6 @@ struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
   if (n > 0 && n < sizeof p->alpn)
     memcpy(p->alpn, alpn, n);
   p->resumed = SSL_session_reused(ssl) == 1;
-  p->verified = verified;
   return p;
 }
 

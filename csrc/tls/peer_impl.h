@@ -13,4 +13,8 @@
 struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
                               bool verified);
 
+/* A chain without a connection; the same otherwise. */
+struct tls_peer *tls_peer_of_chain(const STACK_OF(X509) *chain,
+                                   bool verified);
+
 #endif

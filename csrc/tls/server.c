@@ -155,14 +155,20 @@ static bool still_good(struct tls_session *s, const SSL_SESSION *old) {
   const struct tls_material *m = tls_session_material(s);
   struct tls_guest *g = tls_session_guest(s);
   X509 *leaf = SSL_SESSION_get0_peer((SSL_SESSION *)old);
-  struct base_error *err = NULL;
+  struct tls_judgement j;
+  struct tls_case c;
   bool ok;
   tls_guest_deinit(g);
   if (leaf == NULL || m->verify_client == TLS_CLIENT_NONE)
     return leaf == NULL && m->verify_client != TLS_CLIENT_REQUIRE;
-  ok = tls_verify_alone(leaf, SSL_CTX_get_cert_store(m->ssl), &m->rules,
-                        &g->chain, &err);
-  base_error_free(err);
+  c.leaf = leaf;
+  c.sent = NULL;
+  c.store = SSL_CTX_get_cert_store(m->ssl);
+  c.name = NULL;
+  c.now = (double)time(NULL);
+  ok = tls_verify(&m->rules, &c, &j);
+  g->chain = j.chain; /* ownership moves here */
+  base_error_free(j.err);
   return ok;
 }
 

@@ -1,6 +1,7 @@
 #include "tls/session_impl.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include "base/mem.h"
 #include "tls/bio.h"
 #include "tls/context_impl.h"
+#include "tls/ocsp.h"
 #include "tls/peer_impl.h"
 #include "tls/reason.h"
 #include "tls/server.h"
@@ -40,30 +42,100 @@ struct tls_session {
   struct base_error *error;   /* owned */
   struct tls_trace *trace;    /* or NULL */
   enum phase phase;
+  tls_ask *ask;               /* or NULL: who has the last word */
+  void *ask_ctx;
+  struct tls_judgement verdict; /* its chain and error move out of here */
+  STACK_OF(X509) *came;       /* what the user is asked about; owned */
+  bool pending;               /* the verdict waits for the staple */
   bool judged;                /* the verdict was asked for, and was yes */
   bool accepted;              /* it was established once */
   bool fin;                   /* the peer's */
   bool closed;                /* close_notify was sent */
 };
 
-/* ---- callbacks ---------------------------------------------------------- */
+/* ---- the verdict -------------------------------------------------------- */
+
+static void set_case(struct tls_case *c, struct tls_session *s) {
+  c->leaf = NULL;
+  c->sent = NULL;
+  c->store = SSL_CTX_get_cert_store(s->material->ssl);
+  c->name = s->material->server ? NULL : &s->name;
+  c->now = (double)time(NULL);
+}
+
+static bool wants_staple(const struct tls_session *s) {
+  const struct tls_rules *r = &s->material->rules;
+  return r->ocsp != TLS_OCSP_NONE && !r->insecure;
+}
+
+static void judge_staple(struct tls_session *s) {
+  const unsigned char *der = NULL;
+  struct tls_case c;
+  long n = SSL_get_tlsext_status_ocsp_resp(s->ssl, &der);
+  set_case(&c, s);
+  tls_ocsp_judge(&s->material->rules, &c, n > 0 ? der : NULL,
+                 n > 0 ? (size_t)n : 0, &s->verdict);
+}
+
+/* Everything that there is to judge by has come. */
+static bool conclude(struct tls_session *s) {
+  struct tls_judgement *j = &s->verdict;
+  s->pending = false;
+  if (j->err == NULL && wants_staple(s))
+    judge_staple(s);
+  if (s->ask != NULL)
+    tls_judgement_ask(j, s->came, &s->name, s->ask, s->ask_ctx);
+  s->judged = j->err == NULL;
+  sk_X509_pop_free(s->chain, X509_free);
+  s->chain = j->chain; /* ownership moves here */
+  j->chain = NULL;
+  if (s->judged)
+    return true;
+  base_error_free(s->error);
+  s->error = j->err;
+  j->err = NULL;
+  return false;
+}
+
+/* Before TLS 1.3 the staple comes in a message of its own (RFC 6066, 8): the
+** verdict waits for it, unless it is clear by now. */
+static bool must_wait(const struct tls_session *s) {
+  return wants_staple(s) && SSL_version(s->ssl) < TLS1_3_VERSION &&
+         (s->verdict.err == NULL || s->ask != NULL);
+}
 
 static int on_verify(X509_STORE_CTX *ctx, void *arg) {
   SSL *ssl = (SSL *)X509_STORE_CTX_get_ex_data(
     ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
   struct tls_session *s = (struct tls_session *)SSL_get_app_data(ssl);
-  struct base_error *err;
+  struct tls_case c;
+  bool ok;
   (void)arg;
-  sk_X509_pop_free(s->chain, X509_free);
-  s->judged = tls_verify(ctx, &s->material->rules,
-                         s->material->server ? NULL : &s->name, &s->chain,
-                         &err);
-  if (s->judged)
-    return 1;
-  base_error_free(s->error);
-  s->error = err;
-  return 0;
+  set_case(&c, s);
+  c.leaf = X509_STORE_CTX_get0_cert(ctx);
+  c.sent = X509_STORE_CTX_get0_untrusted(ctx);
+  tls_judgement_deinit(&s->verdict);
+  (void)tls_verify(&s->material->rules, &c, &s->verdict);
+  sk_X509_pop_free(s->came, X509_free);
+  s->came = s->ask != NULL ? tls_case_all(&c) : NULL;
+  s->pending = must_wait(s);
+  ok = s->pending || conclude(s);
+  /* OpenSSL makes the alert of it. */
+  X509_STORE_CTX_set_error(ctx, ok                             ? X509_V_OK
+                                : s->verdict.code != X509_V_OK
+                                  ? s->verdict.code
+                                  : X509_V_ERR_CERT_REJECTED);
+  return ok ? 1 : 0;
 }
+
+/* Called even if nothing was stapled, or no certificate was to be shown. */
+static int on_status(SSL *ssl, void *arg) {
+  struct tls_session *s = (struct tls_session *)SSL_get_app_data(ssl);
+  (void)arg;
+  return !s->pending || conclude(s) ? 1 : 0;
+}
+
+/* ---- other callbacks ---------------------------------------------------- */
 
 /* RFC 8446, 4.6.1: any number of them, at any time; the newest counts. */
 static int on_ticket(SSL *ssl, SSL_SESSION *fresh) {
@@ -77,6 +149,11 @@ void tls_session_hook(SSL_CTX *ctx) {
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
   SSL_CTX_set_cert_verify_callback(ctx, on_verify, NULL);
   SSL_CTX_sess_set_new_cb(ctx, on_ticket);
+}
+
+bool tls_session_hook_staple(SSL_CTX *ctx) {
+  return SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp) == 1 &&
+         SSL_CTX_set_tlsext_status_cb(ctx, on_status) == 1;
 }
 
 const struct tls_material *tls_session_material(const struct tls_session *s) {
@@ -148,7 +225,8 @@ static struct base_error *set_name(struct tls_session *s, const char *host) {
 static void offer(struct tls_session *s, struct tls_ticket *t) {
   struct base_error *err;
   if (t == NULL || !s->material->tickets ||
-      !tls_ticket_fits(t, &s->name, s->context, s->generation))
+      !tls_ticket_fits(t, &s->name, s->context, s->generation,
+                       (double)time(NULL)))
     return;
   err = tls_verify_again(t->chain, &s->material->rules, &s->name,
                          (double)time(NULL));
@@ -200,6 +278,9 @@ struct base_error *tls_session_new(struct tls_session **out,
   s->context = tls_context_ref(c);
   s->material = tls_material_ref(c->material);
   s->generation = c->generation;
+  s->verdict.until = (double)INFINITY;
+  s->ask = c->options.server ? NULL : conf->ask;
+  s->ask_ctx = conf->ask_ctx;
   ERR_clear_error();
   err = set_up(s, conf);
   ERR_clear_error();
@@ -222,6 +303,8 @@ void tls_session_free(struct tls_session *s) {
   SSL_SESSION_free(s->fresh);
   tls_ticket_unref(s->offered);
   sk_X509_pop_free(s->chain, X509_free);
+  sk_X509_pop_free(s->came, X509_free);
+  tls_judgement_deinit(&s->verdict);
   tls_guest_deinit(&s->guest);
   tls_name_deinit(&s->name);
   base_error_free(s->error);
@@ -278,6 +361,7 @@ static struct base_error *accept_resumed(struct tls_session *s) {
   s->chain = X509_chain_up_ref(s->offered->chain);
   if (s->chain == NULL)
     return base_error_from(BASE_ERR_MEMORY);
+  s->verdict.until = s->offered->until;
   if (s->fresh == NULL && SSL_version(s->ssl) < TLS1_3_VERSION)
     s->fresh = SSL_get1_session(s->ssl); /* good for another time */
   return NULL;
@@ -418,15 +502,17 @@ struct base_error *tls_session_error(struct tls_session *s) {
 struct tls_peer *tls_session_peer(struct tls_session *s) {
   assert(s->accepted);
   return tls_peer_new(s->ssl, s->chain,
-                      s->chain != NULL && !s->material->rules.insecure);
+                      s->chain != NULL && !s->verdict.overruled &&
+                        !s->material->rules.insecure);
 }
 
 struct tls_ticket *tls_session_ticket(struct tls_session *s) {
-  if (!s->accepted || s->fresh == NULL || !s->material->tickets ||
+  if (!s->accepted || s->verdict.overruled || s->fresh == NULL ||
+      !s->material->tickets ||
       !SSL_SESSION_is_resumable(s->fresh))
     return NULL;
   return tls_ticket_new(s->fresh, s->chain, &s->name, s->context,
-                        s->generation);
+                        s->generation, s->verdict.until);
 }
 
 bool tls_session_step(struct tls_session *s, struct tls_step *out) {

@@ -29,6 +29,8 @@ struct tls_conf {
                                 the name verified; 'server_name' goes before */
   struct tls_ticket *ticket; /* or NULL; borrowed for the call */
   bool trace;                /* record the steps of the handshake */
+  tls_ask *ask;              /* or NULL; a client's only */
+  void *ask_ctx;
 };
 
 /* One message of the handshake (RFC 8446, 4; RFC 5246, 7.4) as it passed. */

@@ -21,6 +21,7 @@ struct tls_ticket {
   struct tls_name name;
   struct tls_context *context; /* counted */
   unsigned long generation;    /* of the context's loadings */
+  double until; /* when what was known of revocation is out of date */
 };
 
 /* A ticket with one reference; counts references of its own on what it is
@@ -29,12 +30,12 @@ struct tls_ticket *tls_ticket_new(SSL_SESSION *session,
                                   const STACK_OF(X509) *chain,
                                   const struct tls_name *name,
                                   struct tls_context *context,
-                                  unsigned long generation);
+                                  unsigned long generation, double until);
 struct tls_ticket *tls_ticket_ref(struct tls_ticket *t);
 
-/* May it be offered to 'name' by this loading of 'context', now? */
+/* May it be offered to 'name' by this loading of 'context', at 'now'? */
 bool tls_ticket_fits(const struct tls_ticket *t, const struct tls_name *name,
                      const struct tls_context *context,
-                     unsigned long generation);
+                     unsigned long generation, double now);
 
 #endif

@@ -1,11 +1,15 @@
 #include "tls/verify.h"
 
 #include <limits.h>
-#include <time.h>
+#include <math.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "tls/crl.h"
+#include "tls/path.h"
+#include "tls/peer_impl.h"
 #include "tls/text.h"
 #include "tls/verdict.h"
 
@@ -14,6 +18,7 @@ enum { AUTH_LEVEL = 2 }; /* 112 bits: RSA 2048, no SHA-1 */
 /* Whatever of these was on is off. */
 static const unsigned long no_flags =
   X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_ALLOW_PROXY_CERTS |
+  X509_V_FLAG_NOTIFY_POLICY | X509_V_FLAG_USE_DELTAS |
   X509_V_FLAG_IGNORE_CRITICAL | X509_V_FLAG_NO_CHECK_TIME |
   X509_V_FLAG_USE_CHECK_TIME | X509_V_FLAG_EXTENDED_CRL_SUPPORT |
   X509_V_FLAG_X509_STRICT | X509_V_FLAG_CRL_CHECK |
@@ -57,12 +62,26 @@ static bool at_anchor(X509_STORE_CTX *ctx) {
          depth >= X509_STORE_CTX_get_num_untrusted(ctx);
 }
 
-static int on_error(int ok, X509_STORE_CTX *ctx) {
+/* RFC 5280, 4.1.2.5: valid through notAfter, the whole second. OpenSSL takes
+** it for the first one after. */
+static bool is_last_second(X509_STORE_CTX *ctx, const X509 *x) {
+  double now = (double)X509_VERIFY_PARAM_get_time(
+    X509_STORE_CTX_get0_param(ctx));
+  return tls_text_epoch(X509_get0_notAfter(x)) == now;
+}
+
+static int on_step(int ok, X509_STORE_CTX *ctx) {
   const X509 *x = X509_STORE_CTX_get_current_cert(ctx);
-  if (ok == 1)
+  int *right = (int *)X509_STORE_CTX_get_app_data(ctx);
+  int code = X509_STORE_CTX_get_error(ctx);
+  if (ok == 1) {
+    if (right != NULL) /* NULL: the path of a revocation list's issuer */
+      (*right)++;
     return 1;
-  if (x == NULL || !at_anchor(ctx) ||
-      !is_form(x, X509_STORE_CTX_get_error(ctx)))
+  }
+  if (x == NULL || !((at_anchor(ctx) && is_form(x, code)) ||
+                     (code == X509_V_ERR_CERT_HAS_EXPIRED &&
+                      is_last_second(ctx, x))))
     return 0;
   X509_STORE_CTX_set_error(ctx, X509_V_OK);
   return 1;
@@ -83,10 +102,23 @@ static bool set_name(X509_VERIFY_PARAM *p, const struct tls_name *name) {
          X509_VERIFY_PARAM_set1_host(p, name->text, 0) == 1;
 }
 
-static bool prepare(X509_STORE_CTX *ctx, const struct tls_rules *rules,
-                    const struct tls_name *name) {
+static bool set_crls(X509_STORE_CTX *ctx, X509_VERIFY_PARAM *p,
+                     const struct tls_rules *rules) {
+  unsigned long flags = X509_V_FLAG_CRL_CHECK;
+  if (rules->crls == NULL)
+    return true;
+  if (rules->crl_chain)
+    flags |= X509_V_FLAG_CRL_CHECK_ALL;
+  X509_STORE_CTX_set0_crls(ctx, rules->crls); /* borrowed all the same */
+  return X509_VERIFY_PARAM_set_flags(p, flags) == 1;
+}
+
+bool tls_verify_prepare(X509_STORE_CTX *ctx, const struct tls_rules *rules,
+                        const struct tls_case *c) {
   X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
-  unsigned long flags = X509_V_FLAG_TRUSTED_FIRST;
+  /* RFC 5280, 6.1.1 d: an anchor is a name and a key. Who puts a certificate
+  ** into 'ca' trusts it, whether or not it is signed by itself. */
+  unsigned long flags = X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN;
   /* RFC 5280, 4.2.1.12: one's certificate is not good as the other's */
   int purpose =
     rules->client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
@@ -96,52 +128,17 @@ static bool prepare(X509_STORE_CTX *ctx, const struct tls_rules *rules,
   if (X509_VERIFY_PARAM_clear_flags(p, no_flags) != 1 ||
       X509_VERIFY_PARAM_set_flags(p, flags) != 1 ||
       X509_VERIFY_PARAM_set_purpose(p, purpose) != 1 ||
-      X509_VERIFY_PARAM_set_trust(p, trust) != 1)
+      X509_VERIFY_PARAM_set_trust(p, trust) != 1 || !set_crls(ctx, p, rules))
     return false;
+  X509_VERIFY_PARAM_set_time(p, (time_t)c->now);
   X509_VERIFY_PARAM_set_auth_level(p, AUTH_LEVEL);
   X509_VERIFY_PARAM_set_depth(
     p, rules->max_depth < INT_MAX / 2 ? (int)rules->max_depth : INT_MAX / 2);
-  X509_STORE_CTX_set_verify_cb(ctx, on_error);
-  return set_name(p, name);
+  X509_STORE_CTX_set_verify_cb(ctx, on_step);
+  return set_name(p, c->name);
 }
 
 /* ---- the verdict -------------------------------------------------------- */
-
-static struct base_error *why(X509_STORE_CTX *ctx,
-                              const struct tls_rules *rules,
-                              const struct tls_name *name) {
-  struct tls_verdict v;
-  v.code = X509_STORE_CTX_get_error(ctx);
-  if (v.code == X509_V_OK) /* it failed all the same */
-    v.code = X509_V_ERR_UNSPECIFIED;
-  X509_STORE_CTX_set_error(ctx, v.code);
-  v.cert = X509_STORE_CTX_get_current_cert(ctx);
-  v.depth = X509_STORE_CTX_get_error_depth(ctx);
-  if (v.cert == NULL) {
-    v.cert = X509_STORE_CTX_get0_cert(ctx);
-    v.depth = 0;
-  }
-  v.client = rules->client;
-  v.wanted = name;
-  v.trusted = rules->trusted;
-  v.max_depth = rules->max_depth;
-  v.now = (double)time(NULL);
-  return tls_verdict_error(&v);
-}
-
-/* Revocation and the user's own word will have their places here, behind
-** the chain and before the pins. */
-static struct base_error *judge(X509_STORE_CTX *ctx,
-                                const struct tls_rules *rules,
-                                const struct tls_name *name) {
-  if (!prepare(ctx, rules, name)) {
-    X509_STORE_CTX_set_error(ctx, X509_V_ERR_OUT_OF_MEM);
-    return base_error_from(BASE_ERR_MEMORY);
-  }
-  if (X509_verify_cert(ctx) != 1 || X509_STORE_CTX_get_error(ctx) != X509_V_OK)
-    return why(ctx, rules, name);
-  return NULL;
-}
 
 static struct base_error *judge_pins(const STACK_OF(X509) *chain,
                                      const struct tls_rules *rules,
@@ -151,45 +148,77 @@ static struct base_error *judge_pins(const STACK_OF(X509) *chain,
   return tls_verdict_pins(chain, name);
 }
 
-bool tls_verify(X509_STORE_CTX *ctx, const struct tls_rules *rules,
-                const struct tls_name *name, STACK_OF(X509) **chain,
-                struct base_error **err) {
-  STACK_OF(X509) *seen;
-  *chain = NULL;
-  *err = rules->insecure ? NULL : judge(ctx, rules, name);
-  if (*err != NULL)
-    return false;
-  seen = rules->insecure ? X509_STORE_CTX_get0_untrusted(ctx)
-                         : X509_STORE_CTX_get0_chain(ctx);
-  *err = judge_pins(seen, rules, name);
-  if (*err != NULL) {
-    X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_REJECTED);
-    return false;
+STACK_OF(X509) *tls_case_all(const struct tls_case *c) {
+  STACK_OF(X509) *all = sk_X509_new_null();
+  int i;
+  if (all == NULL || X509_add_cert(all, c->leaf, X509_ADD_FLAG_UP_REF) != 1)
+    goto fail;
+  for (i = 0; i < sk_X509_num(c->sent); i++) {
+    X509 *x = sk_X509_value(c->sent, i);
+    if (X509_cmp(x, c->leaf) != 0 &&
+        X509_add_cert(all, x, X509_ADD_FLAG_UP_REF) != 1)
+      goto fail;
   }
-  *chain = seen != NULL ? X509_chain_up_ref(seen) : NULL;
-  if (*chain == NULL) {
-    X509_STORE_CTX_set_error(ctx, X509_V_ERR_OUT_OF_MEM);
-    *err = base_error_from(BASE_ERR_MEMORY);
-    return false;
-  }
-  return true;
+  return all;
+fail:
+  sk_X509_pop_free(all, X509_free);
+  return NULL;
 }
 
-bool tls_verify_alone(X509 *leaf, X509_STORE *store,
-                      const struct tls_rules *rules, STACK_OF(X509) **chain,
-                      struct base_error **err) {
-  X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-  bool ok;
-  *chain = NULL;
-  if (ctx == NULL || X509_STORE_CTX_init(ctx, store, leaf, NULL) != 1) {
-    *err = base_error_from(BASE_ERR_MEMORY);
-    ok = false;
-  } else {
-    ok = tls_verify(ctx, rules, NULL, chain, err);
+bool tls_verify(const struct tls_rules *rules, const struct tls_case *c,
+                struct tls_judgement *out) {
+  memset(out, 0, sizeof *out);
+  out->until = (double)INFINITY;
+  if (rules->insecure) {
+    out->chain = tls_case_all(c);
+    if (out->chain == NULL)
+      out->err = base_error_from(BASE_ERR_MEMORY);
+  } else if (tls_path_verify(rules, c, out) && rules->crls != NULL) {
+    out->until = tls_crls_until(rules->crls);
   }
-  X509_STORE_CTX_free(ctx);
-  ERR_clear_error();
-  return ok;
+  if (out->chain == NULL) {
+    if (out->code == X509_V_OK)
+      out->code = X509_V_ERR_OUT_OF_MEM;
+    return false;
+  }
+  out->err = judge_pins(out->chain, rules, c->name);
+  if (out->err == NULL)
+    return true;
+  out->code = X509_V_ERR_CERT_REJECTED;
+  sk_X509_pop_free(out->chain, X509_free);
+  out->chain = NULL;
+  return false;
+}
+
+void tls_judgement_ask(struct tls_judgement *j, STACK_OF(X509) *came,
+                       const struct tls_name *name, tls_ask *ask, void *ctx) {
+  STACK_OF(X509) *chain = j->err == NULL ? j->chain : came;
+  struct tls_peer *peer =
+    chain != NULL ? tls_peer_of_chain(chain, j->err == NULL) : NULL;
+  bool yes = peer != NULL && ask(ctx, peer, j->err);
+  tls_peer_unref(peer);
+  if (yes == (j->err == NULL))
+    return;
+  if (yes) {
+    base_error_free(j->err);
+    j->err = NULL;
+    j->chain = X509_chain_up_ref(came);
+    if (j->chain == NULL)
+      j->err = base_error_from(BASE_ERR_MEMORY);
+    j->overruled = true;
+  } else {
+    j->err = peer != NULL ? tls_verdict_refused(j->chain, name)
+                          : base_error_from(BASE_ERR_MEMORY);
+    j->code = X509_V_ERR_APPLICATION_VERIFICATION;
+    sk_X509_pop_free(j->chain, X509_free);
+    j->chain = NULL;
+  }
+}
+
+void tls_judgement_deinit(struct tls_judgement *j) {
+  sk_X509_pop_free(j->chain, X509_free);
+  base_error_free(j->err);
+  memset(j, 0, sizeof *j);
 }
 
 /* ---- once more ---------------------------------------------------------- */
@@ -208,6 +237,7 @@ struct base_error *tls_verify_again(const STACK_OF(X509) *chain,
                                     const struct tls_name *name, double now) {
   struct tls_verdict v;
   int i;
+  memset(&v, 0, sizeof v);
   for (i = 0; !rules->insecure && i < sk_X509_num(chain); i++) {
     v.cert = sk_X509_value(chain, i);
     v.code = dates_at(v.cert, now);

@@ -144,6 +144,13 @@ static void keep_end(struct user *u, const struct engine_end *end) {
     u->close_field = f->number;
 }
 
+static bool on_verify(void *owner, struct tls_peer *peer,
+                      const struct base_error *err) {
+  (void)owner;
+  (void)peer;
+  return err == NULL;
+}
+
 static double on_down(void *owner, const struct engine_end *end) {
   struct user *u = (struct user *)owner;
   u->downs++;
@@ -162,7 +169,8 @@ static void on_close(void *owner, const struct engine_end *end) {
 }
 
 static const struct engine_socket_ops diary = {
-  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_down, on_close
+  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_verify, on_down,
+  on_close
 };
 
 /* ---- the client --------------------------------------------------------- */

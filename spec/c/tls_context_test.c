@@ -332,7 +332,7 @@ static void copy_file(const char *from, const char *to) {
 /* Does a handshake with a server of that certificate succeed? */
 static bool accepts(struct tls_context *c, const char *name) {
   struct server_conf conf = {NULL, 0, false, NULL, NULL, NULL};
-  struct tls_conf client = {"server.test", NULL, false};
+  struct tls_conf client = {"server.test", NULL, false, NULL, NULL};
   struct base_error *err;
   struct line l;
   SSL_CTX *ctx;

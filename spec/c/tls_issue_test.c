@@ -115,7 +115,7 @@ static void refused(const struct tls_issue *what, bool force,
 static struct base_error *verified(const char *host, const char *certificate) {
   const char *ca = path_of("ca.crt");
   char cert[32], key[32];
-  struct tls_conf conf = {NULL, NULL, false};
+  struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
   struct tls_context *server, *client;
   struct base_error *err;
   struct tls_options o;

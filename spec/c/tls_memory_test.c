@@ -56,7 +56,7 @@ static void use(struct line *l, struct outcome *o) {
 static struct tls_ticket *connect_once(struct tls_context *c, SSL_CTX *server,
                                        struct tls_ticket *t,
                                        struct outcome *o) {
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   struct base_error *err = NULL;
   struct line l;
   conf.ticket = t;

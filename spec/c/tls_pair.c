@@ -44,7 +44,7 @@ void pair_open(struct pair *p, struct tls_context *server,
 
 void pair_open_raw(struct pair *p, struct tls_context *server, SSL_CTX *client,
                    const char *host) {
-  struct tls_conf conf = {NULL, NULL, false};
+  struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
   BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
   memset(p, 0, sizeof *p);
   start(&p->server, server, &conf);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -126,7 +127,7 @@ static struct tls_context *server_of(const char *const *trusted,
 */
 static bool meet(struct tls_context *server, struct tls_context *client,
                  const char *host, struct tls_ticket **t) {
-  struct tls_conf conf = {NULL, NULL, false};
+  struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
   struct tls_peer *ours, *theirs;
   struct base_error *err;
   struct pair p;
@@ -281,7 +282,7 @@ static void without_the_option_there_are_no_tickets(void **state) {
   (void)state;
   for (v = 0; v < 2; v++) {
     struct tls_context *server, *client = client_of(versions[v], NULL);
-    struct tls_conf conf = {"server.test", NULL, true};
+    struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
     struct tls_options o;
     struct tls_ticket *t = NULL;
     struct tls_step step;
@@ -312,7 +313,7 @@ static void one_of_another_server_leads_to_a_handshake(void **state) {
   (void)state;
   for (v = 0; v < 2; v++) {
     struct server_conf conf = {NULL, 0, false, NULL, NULL, NULL};
-    struct tls_conf ours = {"server.test", NULL, false};
+    struct tls_conf ours = {"server.test", NULL, false, NULL, NULL};
     struct tls_context *server, *client = client_of(versions[v], NULL);
     struct tls_options o;
     struct tls_ticket *t;
@@ -346,7 +347,7 @@ static void a_resumed_client_is_verified_and_named_again(void **state) {
     for (k = 0; k < 2; k++) {
       struct tls_context *server = server_of(&ca, how[k]),
                          *client = client_of(versions[v], "rootclient");
-      struct tls_conf conf = {"server.test", NULL, false};
+      struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
       struct tls_ticket *t = NULL;
       struct tls_cert cert;
       struct tls_peer *peer;
@@ -376,7 +377,7 @@ static void a_client_that_showed_nothing_resumes_as_nobody(void **state) {
   for (v = 0; v < 2; v++) {
     struct tls_context *server = server_of(&ca, TLS_CLIENT_REQUEST),
                        *client = client_of(versions[v], NULL);
-    struct tls_conf conf = {"server.test", NULL, false};
+    struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
     struct tls_ticket *t = NULL;
     struct tls_peer *peer;
     struct pair p;
@@ -417,7 +418,7 @@ static void who_is_not_trusted_any_more_does_not_resume(void **state) {
   (void)state;
   for (v = 0; v < 2; v++) {
     struct tls_context *server, *client = client_of(versions[v], "rootclient");
-    struct tls_conf conf = {"server.test", NULL, false};
+    struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
     struct tls_ticket *t = NULL;
     struct base_error *err;
     struct pair p;
@@ -454,7 +455,7 @@ static void a_refused_ticket_leaves_no_name_behind(void **state) {
     struct tls_context *server,
                        *client = client_of(versions[k / 2], "rootclient"),
                        *nobody = client_of(versions[k / 2], NULL);
-    struct tls_conf conf = {"server.test", NULL, false};
+    struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
     struct tls_ticket *t = NULL;
     struct tls_peer *peer;
     struct pair p;
@@ -512,18 +513,21 @@ static void the_leaf_alone_is_verified_in_full(void **state) {
   o.verify_client = TLS_CLIENT_REQUIRE;
   for (i = 0; i < sizeof table / sizeof table[0]; i++) {
     X509 *x = read_cert(table[i].file);
-    STACK_OF(X509) *chain;
-    struct base_error *err = NULL;
+    struct tls_judgement j;
+    struct tls_case c;
     bool with = strcmp(table[i].file, "client.crt") != 0;
     o.client_ca.count = with ? 2 : 1;
     server = pair_context(&o);
-    if (tls_verify_alone(x, SSL_CTX_get_cert_store(server->material->ssl),
-                         &server->material->rules, &chain, &err))
+    c.leaf = x;
+    c.sent = NULL;
+    c.store = SSL_CTX_get_cert_store(server->material->ssl);
+    c.name = NULL;
+    c.now = (double)time(NULL);
+    if (tls_verify(&server->material->rules, &c, &j))
       assert_null(table[i].code);
-    else if (table[i].code == NULL || strcmp(err->code, table[i].code) != 0)
-      fail_msg("%s: %s", table[i].file, err->message);
-    base_error_free(err);
-    sk_X509_pop_free(chain, X509_free);
+    else if (table[i].code == NULL || strcmp(j.err->code, table[i].code) != 0)
+      fail_msg("%s: %s", table[i].file, j.err->message);
+    tls_judgement_deinit(&j);
     X509_free(x);
     tls_context_unref(server);
   }

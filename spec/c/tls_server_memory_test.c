@@ -85,7 +85,7 @@ struct outcome {
 /* The allocations of our client fail as well. */
 static void meet(struct tls_context *server, struct tls_context *client,
                  struct tls_ticket **t, struct outcome *o) {
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   struct tls_peer *peer;
   struct base_error *err;
   struct pair p;
@@ -182,7 +182,7 @@ static void an_idle_connection_has_no_buffers(void **state) {
     for (v = 0; v < 2; v++) {
       struct tls_context *client = client_of(versions[v], certificates[k]),
                          *server;
-      struct tls_conf conf = {"server.test", NULL, false};
+      struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
       struct tls_options o;
       long before, after;
       server_options(&o, "server");

@@ -41,7 +41,7 @@ static void demanding(struct tls_options *o, enum tls_verify_client how) {
 
 static void talk(struct pair *p, struct tls_context *server,
                  struct tls_context *client, struct tls_ticket *ticket) {
-  struct tls_conf conf = {"server.test", NULL, false};
+  struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
   conf.ticket = ticket;
   pair_open(p, server, client, &conf);
   pair_run(p);
@@ -209,7 +209,7 @@ static void bytes_go_both_ways(void **state) {
   for (v = 0; v < 2; v++)
     for (i = 0; i < 3; i++) {
       struct tls_context *client = client_of(versions[v].number, NULL);
-      struct tls_conf conf = {"server.test", NULL, false};
+      struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
       struct tls_peer *peer;
       struct pair p;
       pair_open(&p, server, client, &conf);
@@ -242,7 +242,7 @@ static void bytes_go_both_ways(void **state) {
 }
 
 static void steps_of_the_handshake_are_recorded(void **state) {
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   struct tls_context *server = server_of("server"),
                      *client = client_of(TLS_V_1_3, NULL);
   struct tls_step step;
@@ -405,7 +405,7 @@ static void a_requested_certificate_may_be_missing_but_not_wrong(void **state) {
 static void without_the_option_no_certificate_is_asked_for(void **state) {
   struct tls_context *server = server_of("server"),
                      *client = client_of(TLS_V_1_3, "expiredclient");
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   struct tls_step step;
   struct pair p;
   (void)state;
@@ -847,7 +847,7 @@ static void hear(struct tls_context *server, const void *data, size_t n,
                  const char *code, const char *words) {
   size_t cut;
   for (cut = 0; cut < 2; cut++) {
-    struct tls_conf conf = {NULL, NULL, false};
+    struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
     struct pair p;
     pair_open(&p, server, server, &conf);
     p.server.cut = cut;
@@ -892,7 +892,7 @@ static void random_bytes_never_get_further(void **state) {
   unsigned round, i, dice = 11;
   (void)state;
   for (round = 0; round < 300; round++) {
-    struct tls_conf conf = {NULL, NULL, false};
+    struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
     uint8_t noise[600];
     struct pair p;
     for (i = 0; i < sizeof noise; i++) {
@@ -918,7 +918,7 @@ static void random_bytes_never_get_further(void **state) {
 
 static void a_fin_in_the_handshake_says_so(void **state) {
   struct tls_context *server = server_of("server");
-  struct tls_conf conf = {NULL, NULL, false};
+  struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
   struct pair p;
   (void)state;
   pair_open(&p, server, server, &conf);
@@ -1036,7 +1036,7 @@ static void reload_is_all_or_nothing_and_drops_nobody(void **state) {
 }
 
 static void a_session_keeps_what_it_began_with(void **state) {
-  struct tls_conf conf = {"server.test", NULL, false};
+  struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
   struct tls_context *server, *client = client_of(TLS_V_1_3, NULL);
   struct tls_options o;
   struct pair p;

@@ -45,7 +45,7 @@ static SSL_CTX *server_of(int version) {
 
 static void open_with(struct line *l, struct tls_context *c, SSL_CTX *server,
                       struct tls_ticket *ticket) {
-  struct tls_conf conf = {"server.test", NULL, false};
+  struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
   struct base_error *err;
   conf.ticket = ticket;
   if (!line_open(l, c, server, &conf, &err))
@@ -294,7 +294,7 @@ static void an_old_version_does_not_weaken_certificates(void **state) {
 
 static void without_room_for_output_a_call_fails(void **state) {
   struct tls_context *c = usual();
-  struct tls_conf conf = {"server.test", NULL, false};
+  struct tls_conf conf = {"server.test", NULL, false, NULL, NULL};
   struct tls_session *s;
   struct base_buf tiny;
   struct base_error *err;
@@ -326,7 +326,7 @@ static void without_room_for_output_a_call_fails(void **state) {
 
 static void a_session_that_has_not_begun_is_freed(void **state) {
   struct tls_context *c = usual();
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   struct tls_session *s;
   struct tls_step step;
   (void)state;
@@ -640,7 +640,7 @@ static struct tls_ticket *ticket_of(struct tls_context *c, SSL_CTX *server) {
 /* Is a ticket taken up? */
 static bool resumes(struct tls_context *c, SSL_CTX *server,
                     struct tls_ticket *t, const char *host) {
-  struct tls_conf conf = {NULL, NULL, false};
+  struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
   struct base_error *err;
   struct tls_peer *p;
   struct line l;
@@ -783,7 +783,7 @@ static void without_the_option_there_are_no_tickets(void **state) {
   o.session = false;
   c = context_of(&o);
   for (i = 0; i < 2; i++) {
-    struct tls_conf conf = {"server.test", NULL, true};
+    struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
     SSL_CTX *server = server_of(versions[i]);
     struct base_error *err;
     struct tls_step step;
@@ -935,7 +935,7 @@ static void sni_is_a_name_without_its_dot_and_never_an_address(void **state) {
   (void)state;
   SSL_CTX_set_tlsext_servername_callback(server, on_sni);
   for (i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-    struct tls_conf conf = {NULL, NULL, false};
+    struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
     struct base_error *err;
     struct line l;
     conf.host = hosts[i][0];
@@ -956,7 +956,7 @@ static void a_host_that_is_no_name_is_refused_before_it_begins(void **state) {
   size_t i;
   (void)state;
   for (i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-    struct tls_conf conf = {NULL, NULL, false};
+    struct tls_conf conf = {NULL, NULL, false, NULL, NULL};
     struct tls_session *s;
     struct base_error *err;
     conf.host = hosts[i];
@@ -1004,7 +1004,7 @@ static void steps_of_the_handshake_are_recorded(void **state) {
   static const char *const want[] = {
     "ClientHello", "ServerHello", "EncryptedExtensions", "Certificate",
     "CertificateVerify", "Finished", "Finished", "NewSessionTicket"};
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   struct tls_context *c = usual();
   struct tls_step step;
   struct base_error *err;
@@ -1068,7 +1068,7 @@ static void key_updates_cost_no_more_than_they_bring(void **state) {
 }
 
 static void renegotiation_is_declined(void **state) {
-  struct tls_conf conf = {"server.test", NULL, true};
+  struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   SSL_CTX *server = server_of(TLS1_2_VERSION);
   struct tls_context *c = usual();
   struct tls_step step;

@@ -1,0 +1,243 @@
+#include "tls/path.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "base/mem.h"
+#include "tls/profile.h"
+#include "tls/verdict.h"
+
+enum {
+  POOL_MAX = 64,       /* certificates sent that a search can leave out */
+  SETS_MAX = 96,       /* of certificates left out, tried or waiting */
+  SIGNATURES_MAX = 64, /* checked, until the search ends; each costs up to a
+                          millisecond */
+  BYTES_MAX = 512 * 1024 /* of certificates in the paths tried: names and
+                            constraints cost the product of their numbers */
+};
+
+struct search {
+  const struct tls_rules *rules;
+  const struct tls_case *c;
+  X509 *pool[POOL_MAX];
+  int size;
+  uint64_t sets[SETS_MAX]; /* the bits of those that a try leaves out */
+  int count;
+  int signatures;
+  long bytes;
+};
+
+/* What became of one path. */
+struct path {
+  struct tls_verdict verdict;
+  STACK_OF(X509) *chain; /* built; borrowed of the context */
+  int untrusted;         /* so many of it were sent */
+  bool ok;
+};
+
+/* ---- the pool ----------------------------------------------------------- */
+
+static bool is_in(const struct search *s, const X509 *x) {
+  int i;
+  for (i = 0; i < s->size; i++)
+    if (X509_cmp(s->pool[i], x) == 0)
+      return true;
+  return X509_cmp(s->c->leaf, x) == 0;
+}
+
+static void fill_pool(struct search *s) {
+  int i;
+  for (i = 0; i < sk_X509_num(s->c->sent) && s->size < POOL_MAX; i++) {
+    X509 *x = sk_X509_value(s->c->sent, i);
+    if (!is_in(s, x))
+      s->pool[s->size++] = x;
+  }
+}
+
+/* All but those of a set; NULL without memory. Borrowed certificates. */
+static STACK_OF(X509) *pool_without(const struct search *s, uint64_t set) {
+  STACK_OF(X509) *some = sk_X509_new_null();
+  int i;
+  for (i = 0; some != NULL && i < s->size; i++)
+    if ((set >> i & 1) == 0 && sk_X509_push(some, s->pool[i]) <= 0) {
+      sk_X509_free(some);
+      some = NULL;
+    }
+  return some;
+}
+
+static uint64_t bit_of(const struct search *s, const X509 *x) {
+  int i;
+  for (i = 0; i < s->size; i++)
+    if (s->pool[i] == x)
+      return UINT64_C(1) << i;
+  return 0;
+}
+
+/* ---- one path ----------------------------------------------------------- */
+
+/* X509_verify_cert tells of every signature that was right. */
+static void account(struct search *s, const struct path *p, int right) {
+  int i;
+  s->signatures += right + 1;
+  for (i = 0; i < sk_X509_num(p->chain); i++) {
+    int n = i2d_X509(sk_X509_value(p->chain, i), NULL);
+    s->bytes += n > 0 ? n : 0;
+  }
+}
+
+static void find_fault(struct path *p, X509_STORE_CTX *ctx) {
+  p->verdict.code = X509_STORE_CTX_get_error(ctx);
+  if (p->verdict.code == X509_V_OK) /* it failed all the same */
+    p->verdict.code = X509_V_ERR_UNSPECIFIED;
+  p->verdict.cert = X509_STORE_CTX_get_current_cert(ctx);
+  p->verdict.depth = X509_STORE_CTX_get_error_depth(ctx);
+  if (p->verdict.cert == NULL) {
+    p->verdict.cert = X509_STORE_CTX_get0_cert(ctx);
+    p->verdict.depth = 0;
+  }
+}
+
+static void walk(struct search *s, X509_STORE_CTX *ctx, struct path *p) {
+  int right = 0;
+  struct tls_verdict *v = &p->verdict;
+  memset(p, 0, sizeof *p);
+  v->client = s->rules->client;
+  v->wanted = s->c->name;
+  v->trusted = s->rules->trusted;
+  v->max_depth = s->rules->max_depth;
+  v->now = s->c->now;
+  if (!tls_verify_prepare(ctx, s->rules, s->c) ||
+      X509_STORE_CTX_set_app_data(ctx, &right) != 1) {
+    v->code = X509_V_ERR_OUT_OF_MEM;
+    return;
+  }
+  p->ok = X509_verify_cert(ctx) == 1 &&
+          X509_STORE_CTX_get_error(ctx) == X509_V_OK;
+  p->chain = X509_STORE_CTX_get0_chain(ctx);
+  p->untrusted = X509_STORE_CTX_get_num_untrusted(ctx);
+  if (!p->ok)
+    find_fault(p, ctx);
+  else
+    p->ok = tls_profile_check(s->rules, p->chain, p->untrusted, v);
+  account(s, p, right);
+}
+
+/* ---- which way to go from there ------------------------------------------ */
+
+/* Could the chain of another path have been accepted? Of the leaf's own faults
+** only those are open that are really about who issued it. */
+static bool is_open(const struct tls_verdict *v) {
+  switch (v->code) {
+  case X509_V_ERR_CERT_REVOKED:
+  case X509_V_ERR_HOSTNAME_MISMATCH:
+  case X509_V_ERR_IP_ADDRESS_MISMATCH:
+  case X509_V_ERR_OUT_OF_MEM:
+  case X509_V_ERR_UNSPECIFIED:  /* too many names and constraints */
+  case X509_V_ERR_STORE_LOOKUP:
+  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    return false;
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+  case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+  case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+  case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+  case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE:
+  case X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH:
+  case X509_V_ERR_PERMITTED_VIOLATION:
+  case X509_V_ERR_EXCLUDED_VIOLATION:
+  case X509_V_ERR_SUBTREE_MINMAX:
+  case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
+  case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
+  case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
+  case X509_V_ERR_NO_EXPLICIT_POLICY:
+  case X509_V_ERR_INVALID_POLICY_EXTENSION:
+  case X509_V_ERR_UNABLE_TO_GET_CRL:
+  case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+  case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
+    return true;
+  default:
+    return v->depth > 0;
+  }
+}
+
+static void add_set(struct search *s, uint64_t set) {
+  int i;
+  if (s->count == SETS_MAX)
+    return;
+  for (i = 0; i < s->count; i++)
+    if (s->sets[i] == set)
+      return;
+  s->sets[s->count++] = set;
+}
+
+/* Every other path leaves out at least one of this path's certificates; the
+** one at fault is the likeliest. */
+static void branch(struct search *s, uint64_t set, const struct path *p) {
+  int i, depth = p->verdict.depth;
+  if (depth > 0 && depth < p->untrusted)
+    add_set(s, set | bit_of(s, sk_X509_value(p->chain, depth)));
+  for (i = p->untrusted - 1; i > 0; i--)
+    add_set(s, set | bit_of(s, sk_X509_value(p->chain, i)));
+}
+
+static bool accept(struct tls_judgement *out, const struct path *p) {
+  out->chain = X509_chain_up_ref(p->chain);
+  return out->chain != NULL;
+}
+
+/* False: no memory, which ends it. */
+static bool try_set(struct search *s, uint64_t set,
+                    struct tls_judgement *out) {
+  STACK_OF(X509) *pool = pool_without(s, set);
+  X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+  struct path p;
+  bool ok = pool != NULL && ctx != NULL &&
+            X509_STORE_CTX_init(ctx, s->c->store, s->c->leaf, pool) == 1;
+  if (ok) {
+    walk(s, ctx, &p);
+    if (p.ok)
+      ok = accept(out, &p);
+    else if (p.verdict.code == X509_V_ERR_OUT_OF_MEM)
+      ok = false;
+    else if (is_open(&p.verdict))
+      branch(s, set, &p);
+    else if (set != 0 && p.verdict.code == X509_V_ERR_CERT_REVOKED)
+      s->count = 0; /* a revocation is the last word, wherever it is met */
+    if (ok && !p.ok && (set == 0 || s->count == 0)) {
+      base_error_free(out->err);
+      out->err = tls_verdict_error(&p.verdict);
+      out->code = p.verdict.code;
+    }
+  }
+  X509_STORE_CTX_free(ctx);
+  sk_X509_free(pool);
+  ERR_clear_error();
+  return ok;
+}
+
+bool tls_path_verify(const struct tls_rules *rules, const struct tls_case *c,
+                     struct tls_judgement *out) {
+  struct search *s = (struct search *)base_calloc(1, sizeof *s);
+  bool ok = s != NULL;
+  int i;
+  if (ok) {
+    s->rules = rules;
+    s->c = c;
+    fill_pool(s);
+    add_set(s, 0);
+  }
+  for (i = 0; ok && out->chain == NULL && i < s->count &&
+              s->signatures < SIGNATURES_MAX && s->bytes < BYTES_MAX;
+       i++)
+    ok = try_set(s, s->sets[i], out);
+  base_free(s);
+  if (ok && out->chain == NULL)
+    return false;
+  base_error_free(out->err);
+  out->err = ok ? NULL : base_error_from(BASE_ERR_MEMORY);
+  out->code = ok ? X509_V_OK : X509_V_ERR_OUT_OF_MEM;
+  return ok;
+}

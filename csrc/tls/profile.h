@@ -1,0 +1,20 @@
+/*
+** What RFC 5280 asks of a chain and OpenSSL lets pass. Private to this floor.
+*/
+#ifndef TLS_PROFILE_H
+#define TLS_PROFILE_H
+
+#include <stdbool.h>
+
+#include "tls/verdict.h"
+#include "tls/verify.h"
+
+/*
+** Look at a chain that OpenSSL has accepted, of which the first 'untrusted'
+** were sent. False: '*v' has the flaw, its certificate and its depth.
+*/
+bool tls_profile_check(const struct tls_rules *rules,
+                       const STACK_OF(X509) *chain, int untrusted,
+                       struct tls_verdict *v);
+
+#endif
