@@ -238,7 +238,7 @@ void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
   c = (struct tls_cert *)push_owned(L, sizeof *c, "uvwss.cert", cert_gc);
   if (!tls_peer_cert(p, i, c))
     luaL_error(L, "not enough memory");
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 12);
   set_string(L, "subject", c->subject);
   set_string(L, "issuer", c->issuer);
   set_string(L, "serial", c->serial);
@@ -251,6 +251,8 @@ void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
   set_string(L, "sha256", c->sha256);
   set_string(L, "spki_sha256", c->spki_sha256);
   set_string(L, "pem", c->pem);
+  set_string(L, "key", c->key);
+  set_string(L, "signature", c->signature);
   tls_cert_deinit(c);
   lua_remove(L, -2);
 }
@@ -279,6 +281,10 @@ void push_tls_peer(lua_State *L, struct tls_peer *p) {
   lua_setfield(L, -2, "resumed");
   lua_pushboolean(L, tls_peer_verified(p));
   lua_setfield(L, -2, "verified");
+  if (tls_peer_ocsp_until(p) >= 0) {
+    set_string(L, "ocsp", "good");
+    set_seconds(L, "ocsp_until", tls_peer_ocsp_until(p));
+  }
   push_chain(L, p);
   lua_setfield(L, -2, "chain");
 }

@@ -19,7 +19,8 @@ bool call_onverify(lua_State *L, struct tls_peer *p,
     push_error(L, err);
   else
     lua_pushnil(L);
-  lua_call(L, 3, 1);
+  push_tls_peer(L, p);
+  lua_call(L, 4, 1);
   if (!lua_isboolean(L, -1))
     luaL_error(L, "onverify must return true or false, not a %s",
                luaL_typename(L, -1));

@@ -88,7 +88,7 @@
     "has a name that its issuer is forbidden to give") \
   X(SUBTREE_MINMAX, "name_constraint", \
     "has an issuer with a malformed constraint of names") \
-  X(APPLICATION_VERIFICATION, "refused", "was refused by this program") \
+  X(APPLICATION_VERIFICATION, "refused", "was refused by this program ('onverify')") \
   X(UNSUPPORTED_CONSTRAINT_TYPE, "name_constraint", \
     "has an issuer with a constraint of names of an unknown type") \
   X(UNSUPPORTED_CONSTRAINT_SYNTAX, "name_constraint", \

@@ -228,6 +228,7 @@ void tls_ocsp_judge(const struct tls_rules *rules, const struct tls_case *c,
   tls_verdict_settle(&v);
   if (until < j->until)
     j->until = until;
+  j->stapled = der != NULL;
   if (v.code == X509_V_OK)
     return;
   j->code = v.code;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <openssl/bio.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -18,6 +19,7 @@ struct tls_peer {
   char group[32];
   char alpn[256];
   bool resumed, verified;
+  double ocsp_until;
   STACK_OF(X509) *chain;
 };
 
@@ -45,19 +47,23 @@ struct tls_peer *tls_peer_of_chain(const STACK_OF(X509) *chain,
     return NULL;
   }
   p->version = p->cipher = "";
+  p->ocsp_until = -1;
   p->verified = verified;
   return p;
 }
 
 struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
                               bool verified) {
+  const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
   const unsigned char *alpn = NULL;
   unsigned n = 0;
   struct tls_peer *p = tls_peer_of_chain(chain, verified);
   if (p == NULL)
     return NULL;
+  if (cipher == NULL) /* in the middle of a handshake */
+    cipher = SSL_get_pending_cipher(ssl);
   p->version = SSL_get_version(ssl);
-  p->cipher = SSL_get_cipher_name(ssl);
+  p->cipher = SSL_CIPHER_get_name(cipher);
   set_group(p, ssl);
   SSL_get0_alpn_selected(ssl, &alpn, &n);
   if (n > 0 && n < sizeof p->alpn)
@@ -96,6 +102,14 @@ const char *tls_peer_alpn(const struct tls_peer *p) {
 
 bool tls_peer_resumed(const struct tls_peer *p) {
   return p->resumed;
+}
+
+void tls_peer_set_ocsp(struct tls_peer *p, double until) {
+  p->ocsp_until = until;
+}
+
+double tls_peer_ocsp_until(const struct tls_peer *p) {
+  return p->ocsp_until;
 }
 
 bool tls_peer_verified(const struct tls_peer *p) {
@@ -168,6 +182,32 @@ static char *pem_text(const X509 *x) {
   return out;
 }
 
+/* "EC P-256", "RSA 2048", "ED25519": what people call a key. */
+static char *key_text(const X509 *x) {
+  const EVP_PKEY *key = X509_get0_pubkey(x);
+  const char *type = key != NULL ? EVP_PKEY_get0_type_name(key) : NULL;
+  char curve[48], text[96];
+  if (type == NULL)
+    return base_strdup("unknown");
+  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
+      EVP_PKEY_get_group_name(key, curve, sizeof curve, NULL) == 1) {
+    const char *nist = EC_curve_nid2nist(OBJ_txt2nid(curve));
+    (void)snprintf(text, sizeof text, "EC %s", nist != NULL ? nist : curve);
+  } else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ||
+             EVP_PKEY_get_base_id(key) == EVP_PKEY_ED448) {
+    (void)snprintf(text, sizeof text, "%s", type);
+  } else {
+    (void)snprintf(text, sizeof text, "%.64s %d", type,
+                   EVP_PKEY_get_bits(key));
+  }
+  return base_strdup(text);
+}
+
+static char *signature_text(const X509 *x) {
+  int nid = X509_get_signature_nid(x);
+  return base_strdup(nid != NID_undef ? OBJ_nid2ln(nid) : "unknown");
+}
+
 bool tls_peer_cert(const struct tls_peer *p, size_t i, struct tls_cert *out) {
   const X509 *x;
   memset(out, 0, sizeof *out);
@@ -184,9 +224,12 @@ bool tls_peer_cert(const struct tls_peer *p, size_t i, struct tls_cert *out) {
   out->sha256 = digest_text(x);
   out->spki_sha256 = pin_text(x);
   out->pem = pem_text(x);
+  out->key = key_text(x);
+  out->signature = signature_text(x);
   ERR_clear_error();
   if (out->subject != NULL && out->issuer != NULL && out->serial != NULL &&
-      out->sha256 != NULL && out->spki_sha256 != NULL && out->pem != NULL)
+      out->sha256 != NULL && out->spki_sha256 != NULL &&
+      out->pem != NULL && out->key != NULL && out->signature != NULL)
     return true;
   tls_cert_deinit(out);
   return false;
@@ -200,5 +243,7 @@ void tls_cert_deinit(struct tls_cert *c) {
   base_free(c->sha256);
   base_free(c->spki_sha256);
   base_free(c->pem);
+  base_free(c->key);
+  base_free(c->signature);
   memset(c, 0, sizeof *c);
 }

@@ -21,6 +21,10 @@ const char *tls_peer_alpn(const struct tls_peer *p);
 bool tls_peer_resumed(const struct tls_peer *p);
 bool tls_peer_verified(const struct tls_peer *p); /* false if insecure */
 
+/* Of the stapled OCSP response that was verified: epoch seconds until which it
+** is the newest; negative if there was none. */
+double tls_peer_ocsp_until(const struct tls_peer *p);
+
 /* The verified chain, leaf first (insecure: what the peer sent). */
 size_t tls_peer_chain_count(const struct tls_peer *p);
 
@@ -34,6 +38,8 @@ struct tls_cert {
   char *sha256;            /* of the DER, lower-case hex */
   char *spki_sha256;       /* "sha256/BASE64", as a pin is written */
   char *pem;
+  char *key;               /* "EC P-256", "RSA 2048" */
+  char *signature;         /* OpenSSL's name: "ecdsa-with-SHA256" */
 };
 
 /* Fill 'out' for certificate 'i' of the chain; false without memory. */

@@ -13,6 +13,9 @@
 struct tls_peer *tls_peer_new(SSL *ssl, const STACK_OF(X509) *chain,
                               bool verified);
 
+/* A stapled response was verified. */
+void tls_peer_set_ocsp(struct tls_peer *p, double until);
+
 /* A chain without a connection; the same otherwise. */
 struct tls_peer *tls_peer_of_chain(const STACK_OF(X509) *chain,
                                    bool verified);

@@ -77,6 +77,22 @@ static void judge_staple(struct tls_session *s) {
                  n > 0 ? (size_t)n : 0, &s->verdict);
 }
 
+static struct tls_peer *peer_of(struct tls_session *s,
+                                const STACK_OF(X509) *chain, bool verified) {
+  struct tls_peer *p = tls_peer_new(s->ssl, chain, verified);
+  if (p != NULL && verified && s->verdict.stapled)
+    tls_peer_set_ocsp(p, s->verdict.until);
+  return p;
+}
+
+static void ask(struct tls_session *s) {
+  struct tls_judgement *j = &s->verdict;
+  STACK_OF(X509) *chain = j->err == NULL ? j->chain : s->came;
+  struct tls_peer *peer =
+    chain != NULL ? peer_of(s, chain, j->err == NULL) : NULL;
+  tls_judgement_ask(j, peer, s->came, &s->name, s->ask, s->ask_ctx);
+}
+
 /* Everything that there is to judge by has come. */
 static bool conclude(struct tls_session *s) {
   struct tls_judgement *j = &s->verdict;
@@ -84,7 +100,7 @@ static bool conclude(struct tls_session *s) {
   if (j->err == NULL && wants_staple(s))
     judge_staple(s);
   if (s->ask != NULL)
-    tls_judgement_ask(j, s->came, &s->name, s->ask, s->ask_ctx);
+    ask(s);
   s->judged = j->err == NULL;
   sk_X509_pop_free(s->chain, X509_free);
   s->chain = j->chain; /* ownership moves here */
@@ -501,8 +517,8 @@ struct base_error *tls_session_error(struct tls_session *s) {
 
 struct tls_peer *tls_session_peer(struct tls_session *s) {
   assert(s->accepted);
-  return tls_peer_new(s->ssl, s->chain,
-                      s->chain != NULL && !s->verdict.overruled &&
+  return peer_of(s, s->chain,
+                 s->chain != NULL && !s->verdict.overruled &&
                         !s->material->rules.insecure);
 }
 

@@ -9,7 +9,7 @@
 
 #include "tls/crl.h"
 #include "tls/path.h"
-#include "tls/peer_impl.h"
+#include "tls/peer.h"
 #include "tls/text.h"
 #include "tls/verdict.h"
 
@@ -190,11 +190,9 @@ bool tls_verify(const struct tls_rules *rules, const struct tls_case *c,
   return false;
 }
 
-void tls_judgement_ask(struct tls_judgement *j, STACK_OF(X509) *came,
-                       const struct tls_name *name, tls_ask *ask, void *ctx) {
-  STACK_OF(X509) *chain = j->err == NULL ? j->chain : came;
-  struct tls_peer *peer =
-    chain != NULL ? tls_peer_of_chain(chain, j->err == NULL) : NULL;
+void tls_judgement_ask(struct tls_judgement *j, struct tls_peer *peer,
+                       STACK_OF(X509) *came, const struct tls_name *name,
+                       tls_ask *ask, void *ctx) {
   bool yes = peer != NULL && ask(ctx, peer, j->err);
   tls_peer_unref(peer);
   if (yes == (j->err == NULL))
@@ -202,7 +200,7 @@ void tls_judgement_ask(struct tls_judgement *j, STACK_OF(X509) *came,
   if (yes) {
     base_error_free(j->err);
     j->err = NULL;
-    j->chain = X509_chain_up_ref(came);
+    j->chain = came != NULL ? X509_chain_up_ref(came) : NULL;
     if (j->chain == NULL)
       j->err = base_error_from(BASE_ERR_MEMORY);
     j->overruled = true;

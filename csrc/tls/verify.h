@@ -45,6 +45,7 @@ struct tls_judgement {
   struct base_error *err; /* owned; NULL if accepted */
   int code;               /* X509_V_OK, or the error nearest to it */
   double until;           /* when what is known of revocation is out of date */
+  bool stapled;           /* an OCSP response was among what was verified */
   bool overruled;         /* it had been refused: nothing was verified */
 };
 
@@ -55,11 +56,13 @@ struct tls_judgement {
 bool tls_verify(const struct tls_rules *rules, const struct tls_case *c,
                 struct tls_judgement *out);
 /*
-** Who has the last word: asked about the verified chain, or about 'came' and
-** the error. Without memory to ask it is a refusal.
+** Who has the last word: asked about 'peer' (the verified chain, or what came
+** and the error in 'j'; NULL is a want of memory), whose reference goes. What
+** came is in 'came'.
 */
-void tls_judgement_ask(struct tls_judgement *j, STACK_OF(X509) *came,
-                       const struct tls_name *name, tls_ask *ask, void *ctx);
+void tls_judgement_ask(struct tls_judgement *j, struct tls_peer *peer,
+                       STACK_OF(X509) *came, const struct tls_name *name,
+                       tls_ask *ask, void *ctx);
 
 /* The leaf, and then what came with it; NULL without memory. */
 STACK_OF(X509) *tls_case_all(const struct tls_case *c);
