@@ -1,6 +1,7 @@
 #include "lua/options.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -378,9 +379,10 @@ void options_tls_query(lua_State *L, int index, struct tls_query *q) {
       wrong_type(L, "time", "number of seconds");
     q->now = lua_tonumber(L, -1);
     q->dated = true;
-    if (!(q->now > -1e14 && q->now < 1e14))
-      luaL_error(L, "option 'time': seconds since 1970 expected");
-    q->now = (double)(long long)q->now - (q->now < (long long)q->now);
+    if (!(q->now >= -62135596800.0 && q->now < 253402300800.0))
+      luaL_error(L, "option 'time': seconds since 1970, up to the year 9999, "
+                    "expected");
+    q->now = floor(q->now); /* RFC 5280, 4.1.2.5: there are no fractions */
   }
   lua_getfield(L, index, "ocsp");
   if (!lua_isnil(L, -1)) {

@@ -153,8 +153,35 @@ static int count_roots(X509_STORE *store) {
   return n;
 }
 
-/* For sentences. A system's folder is looked into only when it is needed, so
-** what it has is not counted. */
+/* Its name is the hash of a subject: how OpenSSL finds it, when it looks. */
+static struct base_error *count_hashed(void *ctx, const char *path) {
+  const char *name = strrchr(path, '/');
+  const char *p = name != NULL ? name + 1 : path;
+  if (strspn(p, "0123456789abcdef") == 8 && p[8] == '.' &&
+      p[9 + strspn(p + 9, "0123456789")] == '\0')
+    ++*(int *)ctx;
+  return NULL;
+}
+
+/* What the system's folders have: a list, as OpenSSL reads it. Its file has
+** the same, as a rule. */
+static int count_system(void) {
+  const char *p = tls_file_env(X509_get_default_cert_dir_env());
+  int n = 0;
+  if (p == NULL)
+    p = X509_get_default_cert_dir();
+  while (*p != '\0') {
+    size_t len = strcspn(p, ":");
+    char *folder = base_strndup(p, len);
+    if (folder != NULL)
+      base_error_free(tls_file_each(folder, count_hashed, &n));
+    base_free(folder);
+    p += len + (p[len] == ':' ? 1 : 0);
+  }
+  return n;
+}
+
+/* For sentences. */
 static void describe_trust(struct tls_rules *r, const struct tls_options *o,
                            int n) {
   const char *s = n == 1 ? "" : "s";
@@ -180,12 +207,18 @@ static struct base_error *set_trust(struct tls_material *m,
   bool system = (o->ca.count == 0 && !m->server) || o->system_ca;
   X509_STORE *store = SSL_CTX_get_cert_store(m->ssl);
   struct base_error *err = NULL;
+  int loaded, n = 0;
   if (system && !m->rules.insecure &&
       SSL_CTX_set_default_verify_paths(m->ssl) != 1)
     return tls_reason_config("cannot load the system's store");
+  loaded = count_roots(store);
+  if (system && !m->rules.insecure)
+    n = count_system();
+  if (n < loaded)
+    n = loaded;
   if (!m->server) /* insecure: wrong ones are told */
     err = tls_load_trust(store, &o->ca, "ca");
-  describe_trust(&m->rules, o, count_roots(store));
+  describe_trust(&m->rules, o, n + count_roots(store) - loaded);
   return err;
 }
 

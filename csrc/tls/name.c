@@ -66,6 +66,15 @@ static struct base_error *refuse(const char *host) {
                         shown);
 }
 
+/* "fe80::1%eth0" is an address on a link (RFC 4007, 11); which link is nobody's
+** business but ours. How long it is without. */
+static size_t without_zone(const char *host, size_t n) {
+  const char *zone = (const char *)memchr(host, '%', n);
+  return zone != NULL && zone[1] != '\0' && memchr(host, ':', n) != NULL
+           ? (size_t)(zone - host)
+           : n;
+}
+
 struct base_error *tls_name_init(struct tls_name *out, const char *host) {
   size_t n;
   char *p;
@@ -75,6 +84,7 @@ struct base_error *tls_name_init(struct tls_name *out, const char *host) {
   n = strlen(host);
   if (n > 1 && host[n - 1] == '.')
     n--; /* the root's; certificates have none (RFC 6125, 6.4.1) */
+  n = without_zone(host, n);
   out->text = base_strndup(host, n);
   if (out->text == NULL)
     return base_error_from(BASE_ERR_MEMORY);

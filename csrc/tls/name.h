@@ -17,7 +17,8 @@ struct tls_name {
 };
 
 /*
-** Parse a host: an IPv4 or IPv6 address as inet_pton takes it, or a DNS name
+** Parse a host: an IPv4 or IPv6 address as inet_pton takes it, the latter with
+** a zone (which is taken off), or a DNS name
 ** (RFC 5890's ASCII form), of which case does not count (RFC 4343) and from
 ** which one trailing dot is taken. Everything
 ** that OpenSSL would take for "any name" or for a pattern is refused: nothing,

@@ -10,7 +10,7 @@
 
 enum {
   POOL_MAX = 64,       /* certificates sent that a search can leave out */
-  SETS_MAX = 96,       /* of certificates left out, tried or waiting */
+  SETS_MAX = 256,      /* of certificates left out, tried or waiting */
   SIGNATURES_MAX = 64, /* checked, until the search ends; each costs up to a
                           millisecond */
   BYTES_MAX = 512 * 1024 /* of certificates in the paths tried: names and
@@ -24,6 +24,8 @@ struct search {
   int size;
   uint64_t sets[SETS_MAX]; /* the bits of those that a try leaves out */
   int count;
+  bool over;               /* a fault was met that no path makes up for */
+  uint64_t bad;            /* those that are on no good path */
   int signatures;
   long bytes;
 };
@@ -75,12 +77,69 @@ static uint64_t bit_of(const struct search *s, const X509 *x) {
   return 0;
 }
 
+/* ---- faults ------------------------------------------------------------- */
+
+/* No anchor was found. No signature was looked at. */
+static bool is_dead_end(const struct tls_verdict *v) {
+  switch (v->code) {
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+  case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+  case X509_V_ERR_CERT_CHAIN_TOO_LONG:
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Or else was the fault in how the path's certificates go together, so that
+** the same ones may be good on another? */
+static bool is_of_path(const struct tls_verdict *v) {
+  switch (v->code) {
+  case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+  case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE:
+  case X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH:
+  case X509_V_ERR_PATH_LENGTH_EXCEEDED:
+  case X509_V_ERR_PERMITTED_VIOLATION:
+  case X509_V_ERR_EXCLUDED_VIOLATION:
+  case X509_V_ERR_SUBTREE_MINMAX:
+  case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
+  case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
+  case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
+  case X509_V_ERR_NO_EXPLICIT_POLICY:
+  case X509_V_ERR_INVALID_POLICY_EXTENSION:
+  case X509_V_ERR_UNABLE_TO_GET_CRL:
+  case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+  case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
+    return true;
+  default:
+    return is_dead_end(v);
+  }
+}
+
+/* Nothing makes up for these, wherever they are met. */
+static bool is_final(const struct tls_verdict *v) {
+  switch (v->code) {
+  case X509_V_ERR_CERT_REVOKED:
+  case X509_V_ERR_HOSTNAME_MISMATCH:
+  case X509_V_ERR_IP_ADDRESS_MISMATCH:
+  case X509_V_ERR_UNSPECIFIED: /* too many names and constraints */
+  case X509_V_ERR_STORE_LOOKUP:
+  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    return true;
+  default: /* of the leaf's own faults only those about who issued it */
+    return v->depth == 0 && !is_of_path(v);
+  }
+}
+
 /* ---- one path ----------------------------------------------------------- */
 
 /* X509_verify_cert tells of every signature that was right. */
 static void account(struct search *s, const struct path *p, int right) {
   int i;
-  s->signatures += right + 1;
+  if (right > 0 || !is_dead_end(&p->verdict))
+    s->signatures += right + 1;
   for (i = 0; i < sk_X509_num(p->chain); i++) {
     int n = i2d_X509(sk_X509_value(p->chain, i), NULL);
     s->bytes += n > 0 ? n : 0;
@@ -91,6 +150,8 @@ static void find_fault(struct path *p, X509_STORE_CTX *ctx) {
   p->verdict.code = X509_STORE_CTX_get_error(ctx);
   if (p->verdict.code == X509_V_OK) /* it failed all the same */
     p->verdict.code = X509_V_ERR_UNSPECIFIED;
+  else if (p->verdict.code == X509_V_ERR_UNSPECIFIED)
+    p->verdict.flaw = TLS_FLAW_TOO_MANY_NAMES; /* all that it stands for */
   p->verdict.cert = X509_STORE_CTX_get_current_cert(ctx);
   p->verdict.depth = X509_STORE_CTX_get_error_depth(ctx);
   if (p->verdict.cert == NULL) {
@@ -126,61 +187,40 @@ static void walk(struct search *s, X509_STORE_CTX *ctx, struct path *p) {
 
 /* ---- which way to go from there ------------------------------------------ */
 
-/* Could the chain of another path have been accepted? Of the leaf's own faults
-** only those are open that are really about who issued it. */
-static bool is_open(const struct tls_verdict *v) {
-  switch (v->code) {
-  case X509_V_ERR_CERT_REVOKED:
-  case X509_V_ERR_HOSTNAME_MISMATCH:
-  case X509_V_ERR_IP_ADDRESS_MISMATCH:
-  case X509_V_ERR_OUT_OF_MEM:
-  case X509_V_ERR_UNSPECIFIED:  /* too many names and constraints */
-  case X509_V_ERR_STORE_LOOKUP:
-  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    return false;
-  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-  case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-  case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-  case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-  case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE:
-  case X509_V_ERR_SIGNATURE_ALGORITHM_MISMATCH:
-  case X509_V_ERR_PERMITTED_VIOLATION:
-  case X509_V_ERR_EXCLUDED_VIOLATION:
-  case X509_V_ERR_SUBTREE_MINMAX:
-  case X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE:
-  case X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX:
-  case X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
-  case X509_V_ERR_NO_EXPLICIT_POLICY:
-  case X509_V_ERR_INVALID_POLICY_EXTENSION:
-  case X509_V_ERR_UNABLE_TO_GET_CRL:
-  case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
-  case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
-    return true;
-  default:
-    return v->depth > 0;
-  }
+static bool is_known(const struct search *s, uint64_t set, int among) {
+  int i;
+  for (i = 0; i < among; i++)
+    if (s->sets[i] == set)
+      return true;
+  return false;
 }
 
 static void add_set(struct search *s, uint64_t set) {
-  int i;
-  if (s->count == SETS_MAX)
-    return;
-  for (i = 0; i < s->count; i++)
-    if (s->sets[i] == set)
-      return;
-  s->sets[s->count++] = set;
+  if (s->count < SETS_MAX && !is_known(s, set, s->count))
+    s->sets[s->count++] = set;
 }
 
-/* Every other path leaves out at least one of this path's certificates; the
-** one at fault is the likeliest. */
+/* A certificate that is bad by itself is on no good path. Otherwise every
+** other path leaves out at least one of this one's; the one at fault is the
+** likeliest. */
 static void branch(struct search *s, uint64_t set, const struct path *p) {
   int i, depth = p->verdict.depth;
+  uint64_t at_fault = 0;
   if (depth > 0 && depth < p->untrusted)
-    add_set(s, set | bit_of(s, sk_X509_value(p->chain, depth)));
+    at_fault = bit_of(s, sk_X509_value(p->chain, depth));
+  if (at_fault != 0 && !is_of_path(&p->verdict)) {
+    s->bad |= at_fault;
+    add_set(s, set | at_fault);
+    return;
+  }
+  if (at_fault != 0)
+    add_set(s, set | at_fault);
   for (i = p->untrusted - 1; i > 0; i--)
     add_set(s, set | bit_of(s, sk_X509_value(p->chain, i)));
+}
+
+static bool is_revoked(const struct path *p) {
+  return p->verdict.code == X509_V_ERR_CERT_REVOKED;
 }
 
 static bool accept(struct tls_judgement *out, const struct path *p) {
@@ -202,11 +242,11 @@ static bool try_set(struct search *s, uint64_t set,
       ok = accept(out, &p);
     else if (p.verdict.code == X509_V_ERR_OUT_OF_MEM)
       ok = false;
-    else if (is_open(&p.verdict))
+    else if (!is_final(&p.verdict))
       branch(s, set, &p);
-    else if (set != 0 && p.verdict.code == X509_V_ERR_CERT_REVOKED)
-      s->count = 0; /* a revocation is the last word, wherever it is met */
-    if (ok && !p.ok && (set == 0 || s->count == 0)) {
+    else
+      s->over = true;
+    if (ok && !p.ok && (out->err == NULL || is_revoked(&p))) {
       base_error_free(out->err);
       out->err = tls_verdict_error(&p.verdict);
       out->code = p.verdict.code;
@@ -229,10 +269,14 @@ bool tls_path_verify(const struct tls_rules *rules, const struct tls_case *c,
     fill_pool(s);
     add_set(s, 0);
   }
-  for (i = 0; ok && out->chain == NULL && i < s->count &&
+  for (i = 0; ok && out->chain == NULL && i < s->count && !s->over &&
               s->signatures < SIGNATURES_MAX && s->bytes < BYTES_MAX;
-       i++)
-    ok = try_set(s, s->sets[i], out);
+       i++) {
+    uint64_t set = s->sets[i] | s->bad;
+    if (set == s->sets[i] || !is_known(s, set, i))
+      ok = try_set(s, set, out);
+    s->sets[i] = set;
+  }
   base_free(s);
   if (ok && out->chain == NULL)
     return false;

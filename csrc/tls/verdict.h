@@ -19,6 +19,8 @@
 */
 #define TLS_FLAW_MAP(X) \
   X(NONE, "", "", X509_V_OK) \
+  X(TOO_MANY_NAMES, "too_many_names", "has more names under more constraints " \
+    "than are compared", X509_V_ERR_UNSPECIFIED) \
   X(KEY_TYPE, "weak_key", \
     "has a key of a type that is not used any more, or not known", \
     X509_V_ERR_EE_KEY_TOO_SMALL) \
