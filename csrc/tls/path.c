@@ -146,9 +146,20 @@ static void account(struct search *s, const struct path *p, int right) {
   }
 }
 
+/* A verdict that memory was short for is none. */
+static bool ran_out(void) {
+  unsigned long e;
+  bool out = false;
+  while ((e = ERR_get_error()) != 0)
+    out = out || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+  return out;
+}
+
 static void find_fault(struct path *p, X509_STORE_CTX *ctx) {
   p->verdict.code = X509_STORE_CTX_get_error(ctx);
-  if (p->verdict.code == X509_V_OK) /* it failed all the same */
+  if (ran_out())
+    p->verdict.code = X509_V_ERR_OUT_OF_MEM;
+  else if (p->verdict.code == X509_V_OK) /* it failed all the same */
     p->verdict.code = X509_V_ERR_UNSPECIFIED;
   else if (p->verdict.code == X509_V_ERR_UNSPECIFIED)
     p->verdict.flaw = TLS_FLAW_TOO_MANY_NAMES; /* all that it stands for */

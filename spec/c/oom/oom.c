@@ -40,33 +40,37 @@ static const struct scenario {
   const char *name;
   bool counts_all; /* the making of the state too */
   long stride[HEAP_MODES];
+  int parts; /* so many, each with a beginning in which nothing fails, and of
+                which a function is what is left to do */
 } scenarios[] = {
-  {"load", true, {1, 2, 2}},
-  {"echo", false, {1, 1, 1}},
-  {"handlers", false, {1, 1, 1}},
-  {"main", false, {1, 1, 1}},
-  {"stream", false, {1, 1, 1}},
-  {"reconnect", false, {1, 1, 1}},
-  {"ends", false, {1, 1, 1}},
-  {"timers", false, {1, 1, 1}},
-  {"quit", false, {3, 13, 5}},
-  {"options", false, {29, 211, 31}},
-  {"tls", false, {19, 101, 19}},
-  {"impostor", false, {13, 101, 17}},
-  {"listen", false, {1, 1, 1}},
-  {"serve", false, {1, 3, 2}},
-  {"publish", false, {1, 3, 2}},
-  {"upgrade", false, {1, 3, 2}},
-  {"request", false, {1, 3, 2}},
-  {"reject", false, {1, 3, 2}},
-  {"topics", false, {3, 11, 5}},
-  {"local", false, {1, 3, 2}},
-  {"mutual", false, {97, 499, 101}},
+  {"load", true, {1, 2, 2}, 0},
+  {"echo", false, {1, 1, 1}, 0},
+  {"handlers", false, {1, 1, 1}, 0},
+  {"main", false, {1, 1, 1}, 0},
+  {"stream", false, {1, 1, 1}, 0},
+  {"reconnect", false, {1, 1, 1}, 0},
+  {"ends", false, {1, 1, 1}, 0},
+  {"timers", false, {1, 1, 1}, 0},
+  {"quit", false, {3, 13, 5}, 0},
+  {"options", false, {29, 211, 31}, 0},
+  {"tls", false, {19, 101, 19}, 0},
+  {"impostor", false, {13, 101, 17}, 0},
+  {"listen", false, {1, 1, 1}, 0},
+  {"serve", false, {1, 3, 2}, 0},
+  {"publish", false, {1, 3, 2}, 0},
+  {"upgrade", false, {1, 3, 2}, 0},
+  {"request", false, {1, 3, 2}, 0},
+  {"reject", false, {1, 3, 2}, 0},
+  {"topics", false, {3, 11, 5}, 0},
+  {"local", false, {1, 3, 2}, 0},
+  {"mutual", false, {97, 499, 101}, 0},
+  {"verify", false, {13, 97, 19}, 21},
 };
 
 static struct echo server;
 static char folder[] = "/tmp/uvwss-oom-XXXXXX"; /* for local sockets */
 static long runs, failures, refusals, turn;
+static int part;
 
 /* What is going on, for a report of something fatal. */
 static const char *now_name = "";
@@ -151,6 +155,7 @@ static int set_up(lua_State *L) {
   set_number(L, "TLS_PORT", server.tls_port);
   set_number(L, "IMPOSTOR_PORT", server.impostor_port);
   set_number(L, "TURN", (int)turn++);
+  set_number(L, "PART", part + 1);
   set_text(L, "CA", server.ca);
   set_text(L, "CERT", server.cert);
   set_text(L, "KEY", server.key);
@@ -173,6 +178,8 @@ static int load(lua_State *L) {
   const char *file = lua_tostring(L, 1);
   if (luaL_loadfile(L, file) != LUA_OK)
     return lua_error(L);
+  if (lua_toboolean(L, 2))
+    lua_call(L, 0, 1);
   lua_setglobal(L, "scenario");
   return 0;
 }
@@ -232,6 +239,7 @@ static void run_state(const struct scenario *s) {
   status = protect(L, set_up);
   if (status == LUA_OK && !s->counts_all) {
     lua_pushstring(L, file);
+    lua_pushboolean(L, s->parts > 0);
     status = protect(L, load);
     heap_go_on();
     if (status == LUA_OK)
@@ -317,7 +325,6 @@ static void torture(const struct scenario *s, enum heap_mode mode) {
 
 static void torture_all(const struct scenario *s) {
   int i;
-  turn = 0;
   if (wanted.only != NULL && strcmp(wanted.only, s->name) != 0)
     return;
   warming = true;
@@ -374,8 +381,11 @@ int main(int argc, char **argv) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_set_death_callback(on_death);
 #endif
-  for (i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-    torture_all(&scenarios[i]);
+  for (i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+    turn = 0;
+    for (part = 0; part == 0 || part < scenarios[i].parts; part++)
+      torture_all(&scenarios[i]);
+  }
   (void)printf("oom: %ld runs, %ld with a refused allocation, %ld failures\n",
                runs, refusals, failures);
   return failures == 0 && refusals > 0 ? 0 : 1;
