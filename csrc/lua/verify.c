@@ -9,6 +9,20 @@
 #include "lua/options.h"
 #include "lua/tls.h"
 
+/* What came in the handshake, into the table on top [-0, +0]. */
+static void push_came(lua_State *L, const struct tls_peer *p) {
+  size_t n;
+  const uint8_t *staple = tls_peer_staple(p, &n);
+  if (staple != NULL) {
+    lua_pushlstring(L, (const char *)staple, n);
+    lua_setfield(L, -2, "stapled");
+  }
+  if (tls_peer_came(p) != NULL) {
+    push_chain(L, tls_peer_came(p));
+    lua_setfield(L, -2, "sent");
+  }
+}
+
 bool call_onverify(lua_State *L, struct tls_peer *p,
                    const struct base_error *err) {
   bool yes;
@@ -20,6 +34,7 @@ bool call_onverify(lua_State *L, struct tls_peer *p,
   else
     lua_pushnil(L);
   push_tls_peer(L, p);
+  push_came(L, p);
   lua_call(L, 4, 1);
   if (!lua_isboolean(L, -1))
     luaL_error(L, "onverify must return true or false, not a %s",

@@ -21,6 +21,9 @@ struct tls_peer {
   bool resumed, verified;
   double ocsp_until;
   STACK_OF(X509) *chain;
+  struct tls_peer *came; /* counted; or NULL */
+  uint8_t *staple;       /* owned; or NULL */
+  size_t staple_size;
 };
 
 /* ---- the connection ----------------------------------------------------- */
@@ -81,6 +84,8 @@ void tls_peer_unref(struct tls_peer *p) {
   if (p == NULL || --p->refs > 0)
     return;
   sk_X509_pop_free(p->chain, X509_free);
+  tls_peer_unref(p->came);
+  base_free(p->staple);
   base_free(p);
 }
 
@@ -110,6 +115,28 @@ void tls_peer_set_ocsp(struct tls_peer *p, double until) {
 
 double tls_peer_ocsp_until(const struct tls_peer *p) {
   return p->ocsp_until;
+}
+
+bool tls_peer_set_came(struct tls_peer *p, const STACK_OF(X509) *chain,
+                       const uint8_t *staple, size_t n) {
+  p->came = tls_peer_of_chain(chain, false);
+  if (n > 0) {
+    p->staple = (uint8_t *)base_malloc(n);
+    if (p->staple == NULL)
+      return false;
+    memcpy(p->staple, staple, n);
+    p->staple_size = n;
+  }
+  return p->came != NULL;
+}
+
+const struct tls_peer *tls_peer_came(const struct tls_peer *p) {
+  return p->came;
+}
+
+const uint8_t *tls_peer_staple(const struct tls_peer *p, size_t *n) {
+  *n = p->staple_size;
+  return p->staple;
 }
 
 bool tls_peer_verified(const struct tls_peer *p) {

@@ -28,6 +28,13 @@ double tls_peer_ocsp_until(const struct tls_peer *p);
 /* The verified chain, leaf first (insecure: what the peer sent). */
 size_t tls_peer_chain_count(const struct tls_peer *p);
 
+/*
+** Of one that onverify is asked about, what came in the handshake: a peer with
+** that chain, or NULL; and the stapled OCSP response (DER), or NULL. Borrowed.
+*/
+const struct tls_peer *tls_peer_came(const struct tls_peer *p);
+const uint8_t *tls_peer_staple(const struct tls_peer *p, size_t *n);
+
 /* One certificate (RFC 5280, 4.1), for people and programs. */
 struct tls_cert {
   char *subject, *issuer;  /* RFC 2253 text, UTF-8 */

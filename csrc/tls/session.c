@@ -68,13 +68,20 @@ static bool wants_staple(const struct tls_session *s) {
   return r->ocsp != TLS_OCSP_NONE && !r->insecure;
 }
 
-static void judge_staple(struct tls_session *s) {
+/* The response that came, and its size; NULL and 0 without one. */
+static const uint8_t *staple(const struct tls_session *s, size_t *size) {
   const unsigned char *der = NULL;
-  struct tls_case c;
   long n = SSL_get_tlsext_status_ocsp_resp(s->ssl, &der);
+  *size = n > 0 ? (size_t)n : 0;
+  return n > 0 ? der : NULL;
+}
+
+static void judge_staple(struct tls_session *s) {
+  struct tls_case c;
+  size_t n;
+  const uint8_t *der = staple(s, &n);
   set_case(&c, s);
-  tls_ocsp_judge(&s->material->rules, &c, n > 0 ? der : NULL,
-                 n > 0 ? (size_t)n : 0, &s->verdict);
+  tls_ocsp_judge(&s->material->rules, &c, der, n, &s->verdict);
 }
 
 static struct tls_peer *peer_of(struct tls_session *s,
@@ -90,6 +97,13 @@ static void ask(struct tls_session *s) {
   STACK_OF(X509) *chain = j->err == NULL ? j->chain : s->came;
   struct tls_peer *peer =
     chain != NULL ? peer_of(s, chain, j->err == NULL) : NULL;
+  size_t n;
+  const uint8_t *der = staple(s, &n);
+  if (peer != NULL &&
+      (s->came == NULL || !tls_peer_set_came(peer, s->came, der, n))) {
+    tls_peer_unref(peer);
+    peer = NULL; /* no memory, which is a refusal */
+  }
   tls_judgement_ask(j, peer, s->came, &s->name, s->ask, s->ask_ctx);
 }
 
