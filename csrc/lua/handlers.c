@@ -256,7 +256,7 @@ static void on_drain(void *owner) {
 }
 
 void push_step(lua_State *L, const struct tls_step *step, double since) {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
   lua_pushstring(L, step->out ? "out" : "in");
   lua_setfield(L, -2, "direction");
   lua_pushstring(L, step->name);
@@ -265,6 +265,10 @@ void push_step(lua_State *L, const struct tls_step *step, double since) {
   lua_setfield(L, -2, "bytes");
   lua_pushnumber(L, (step->at - since) * 1000.0);
   lua_setfield(L, -2, "milliseconds");
+  if (step->alert != NULL) {
+    lua_pushstring(L, step->alert);
+    lua_setfield(L, -2, "alert");
+  }
 }
 
 static int call_trace(lua_State *L) {

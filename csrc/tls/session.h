@@ -37,6 +37,7 @@ struct tls_conf {
 struct tls_step {
   bool out;         /* sent by us */
   const char *name; /* "ClientHello"; static */
+  const char *alert; /* what an alert says, else NULL; static */
   size_t bytes;
   double at;        /* monotonic seconds */
 };

@@ -4,6 +4,8 @@
 
 #include <time.h>
 
+#include "tls/reason.h"
+
 static const char *message_name(int type) {
   static const struct {
     int type;
@@ -59,6 +61,9 @@ static void on_message(int out, int version, int type, const void *data,
   step = &t->steps[t->count++];
   step->out = out != 0;
   step->name = name;
+  step->alert = type == SSL3_RT_ALERT && n == 2
+                  ? tls_reason_alert(((const unsigned char *)data)[1])
+                  : NULL;
   step->bytes = n;
   step->at = tls_trace_clock();
 }

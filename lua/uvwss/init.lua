@@ -74,6 +74,7 @@ local retry = require "uvwss.retry"
 ---@field name string          "ClientHello"
 ---@field bytes integer
 ---@field milliseconds number  since the first step
+---@field alert? string        "unknown_ca": what an "Alert" says
 
 ---@class uvwss.TlsOptions
 ---@field ca? string|string[]  files, folders or PEM text; replaces the system's store
