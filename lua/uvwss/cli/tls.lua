@@ -2,6 +2,11 @@
 
 local tls = {}
 
+local function staple(value)
+  if value == "staple" or value == "require" then return value end
+  return nil, "'staple' or 'require'"
+end
+
 ---@type uvwss.cli.Option[]
 tls.options = {
   { name = "ca", value = "FILE", many = true,
@@ -16,6 +21,11 @@ tls.options = {
     help = "show the server this certificate (PEM, with its chain)" },
   { name = "key", value = "FILE", needs = "cert",
     help = "the certificate's key, if it is not in the same file" },
+  { name = "crl", value = "FILE", many = true,
+    help = "look the server's certificate up in this revocation list (PEM)" },
+  { name = "ocsp", value = "MODE", check = staple,
+    help = "'staple': verify the OCSP answer that the server staples, if it "
+      .. "does; 'require': refuse a server without" },
 }
 
 ---The option `tls` of `wss.connect`, made of what the command line had.
@@ -23,7 +33,8 @@ tls.options = {
 ---@return uvwss.TlsOptions|nil
 function tls.table(found)
   local t = { ca = found.ca, pins = found.pin, server_name = found.name,
-    cert = found.cert, key = found.key, insecure = found.insecure }
+    cert = found.cert, key = found.key, crl = found.crl, ocsp = found.ocsp,
+    insecure = found.insecure }
   return next(t) and t or nil
 end
 
