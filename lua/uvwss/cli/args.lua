@@ -39,6 +39,40 @@ function args.patience(value)
   return nil, "a number of seconds from 0 to " .. longest .. ", or 'forever'"
 end
 
+-- Days from 1970-01-01 to a date of the Gregorian calendar.
+local function days_to(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  return 365 * year + year // 4 - year // 100 + year // 400
+    + (153 * (month - 3) + 2) // 5 + day - 719469
+end
+
+-- So long are a date, and one with a time of the day.
+local shapes = { [10] = true, [16] = true, [19] = true }
+local a_moment = "seconds since 1970, or YYYY-MM-DD[THH:MM[:SS]] in UTC"
+
+---A check for an option: a moment, in seconds since 1970.
+---@param value string
+---@return integer|nil, string?
+function args.moment(value)
+  if value:find "^%-?%d+$" and #value <= 12 then
+    return math.tointeger(tonumber(value))
+  end
+  -- Whatever is left out is zero.
+  local whole = value:gsub("Z$", ""):gsub(" ", "T")
+  whole = whole .. ("0000-00-00T00:00:00"):sub(#whole + 1)
+  local fields = { whole:match
+    "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)$" }
+  if not fields[1] or not shapes[#value:gsub("Z$", "")] then
+    return nil, a_moment
+  end
+  for i, digits in ipairs(fields) do fields[i] = math.tointeger(digits) end
+  local at = days_to(fields[1], fields[2], fields[3]) * 86400
+    + fields[4] * 3600 + fields[5] * 60 + fields[6]
+  -- What is no date, or no time of a day, has become another one.
+  if os.date("!%Y-%m-%dT%H:%M:%S", at) ~= whole then return nil, a_moment end
+  return at
+end
+
 local function find(options, word)
   local names = {}
   for _, option in ipairs(options) do
