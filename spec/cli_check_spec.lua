@@ -40,17 +40,22 @@ describe("uvwss check", function()
         assert.equal("", status.stderr)
         local at = 1
         for _, part in ipairs { "handshake with [%x.:]+ port " .. server.port,
-          "0%.0 ms  %-%->  ClientHello +%d+ bytes",
-          "ms  <%-%-  ServerHello", "ms  <%-%-  Certificate ",
-          "ms  %-%->  Finished", "agreed on\n", "version +TLSv1%.3",
-          "cipher +TLS_", "group +%w+", "ALPN +http/1%.1", "chain\n",
+          "client +server\n", " 0%.0 ms |%-+ ClientHello %-+>| +%d+ B  versions",
+          "ms |<%-+ ServerHello %-+| +%d+ B  chose TLSv1%.3, X25519\n",
+          "ms |<=+ Certificate =+| .* its chain: 2 certificates\n",
+          "ms |=+ Finished =+>|", "|  WebSocket from here on   |\n",
+          "agreed on\n", "version  TLSv1%.3: the newest",
+          "group    X25519: forward secrecy", "not post%-quantum\n",
+          "cipher   TLS_AES_%d+_GCM_SHA%d+: AES%-", "ALPN     http/1%.1",
+          "OCSP     none stapled", "\nchain, as it was verified\n",
           "0  CN=server%.test", "issuer +CN=uvwss test intermediate",
           "names +localhost, server%.test, 127%.0%.0%.1, ::1",
           "from +%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d UTC",
           "until +[%d-]+ [%d:]+ UTC, 36%d%d days left",
+          "key +EC P%-256; signed with ecdsa%-with%-SHA256",
           "sha256 +%x+\n", "pin +sha256/", "1  CN=uvwss test intermediate",
-          "2  CN=uvwss test CA", "answer\n", "speaks WebSocket",
-          "verdict\n +trusted: .*localhost" } do
+          "2  CN=uvwss test CA %(not sent; trusted here%)", "\nanswer\n",
+          "speaks WebSocket", "\nverdict\n  trusted: .*localhost\n$" } do
           local from, to = output:find(part, at)
           assert.truthy(from, part .. " is not in\n" .. output:sub(at))
           at = to
@@ -72,6 +77,25 @@ describe("uvwss check", function()
       assert.same({ "localhost", "server.test", "127.0.0.1", "::1" },
         report.tls.chain[1].names)
       assert.is_true(report.tls.chain[1].days_left > 3640)
+      assert.same({ true, true, false }, { report.tls.chain[1].sent,
+        report.tls.chain[2].sent, report.tls.chain[3].sent })
+      assert.equal("EC P-256", report.tls.chain[1].key)
+      assert.same({ 2, false, true }, { report.tls.sent, report.tls.stapled,
+        report.tls.verified })
+      assert.same({ wss(server), "localhost", "localhost", server.port,
+        report.peer.ip }, { report.url, report.host, report.name, report.port,
+        report.address })
+      assert.is_true(math.abs(report.checked_at - os.time()) < 120)
+      assert.equal(report.checked_at, report.at)
+      assert.same({}, report.advice)
+      assert.is_nil(report.fault)
+    end)
+
+    it("has no line that is wider than a terminal", function()
+      for line in check(wss(server)):gmatch "[^\n]+" do
+        assert.is_true(#line <= 80, line)
+        assert.is_nil(line:find "[^ -~]")
+      end
     end)
 
     it("has fingerprints and pins as OpenSSL computes them", function()
@@ -100,7 +124,7 @@ describe("uvwss check", function()
     it("goes by the name that --name gives", function()
       local output, status = check("--name", "server.test", wss(server))
       assert.equal(0, status.code)
-      assert.matches("good for server%.test", output)
+      assert.matches("good for server%.test", (output:gsub("%s+", " ")))
       local report, code = check_json("--name", "other.test", wss(server))
       assert.equal(1, code)
       assert.equal("hostname_mismatch", report.error.code)
@@ -154,23 +178,46 @@ describe("uvwss check", function()
           assert.equal("untrusted", report.verdict)
           assert.equal("certificate", report.error.kind)
           assert.equal(wanted, report.error.code)
-          assert.is_nil(report.tls)
+          assert.is_false(report.tls.verified)
+          assert.equal(report.error.subject, report.tls.chain[1].subject)
+          assert.equal(0, report.fault)
+          assert.is_truthy(report.advice[1])
           local told = peers.told(peer)
           assert.equal("error", told.event)
           assert.equal("tls", told.name)
         end)
     end
 
-    it("and tells what is known of the certificate", function()
+    it("and tells what is known of the chain, and what to do", function()
       local server <close> = peers.echo { tls = certs "expired" }
       local output, status = check(wss(server))
       assert.equal(1, status.code)
-      for _, part in ipairs { "<%-%-  Certificate ", "refused certificate\n",
-        "subject +CN=server%.test", "issuer +CN=uvwss test intermediate",
-        "names +localhost, server%.test", "until +%d%d%d%d%-",
-        "verdict\n  NOT TRUSTED: .*expired 3 days ago" } do
-        assert.matches(part, output)
+      local at = 1
+      for _, part in ipairs { "|<=+ Certificate =+|",
+        "|%-+ Alert %-+>|    2 B  certificate_expired\n",
+        "%(no data was sent%)", "\nchain, as it came\n",
+        "0  CN=server%.test <%-%- at fault: expired\n",
+        "issuer +CN=uvwss test intermediate", "names +localhost, server%.test",
+        "until +%d%d%d%d%-.*, expired 3 days ago\n",
+        "1  CN=uvwss test intermediate\n",
+        "verdict\n  NOT TRUSTED: .*expired 3 days ago",
+        "advice\n  %- At the server: renew", "  %- Here: is the clock" } do
+        local from, to = output:find(part, at)
+        assert.truthy(from, part .. " is not in\n" .. output:sub(at))
+        at = to
       end
+    end)
+
+    it("and shows where the chain breaks", function()
+      local server <close> = peers.echo { tls = certs "nointermediate" }
+      local output = check(wss(server))
+      assert.matches("0  CN=server%.test <%-%- at fault: unknown_issuer\n",
+        output)
+      assert.matches("%?  CN=uvwss test intermediate <%-%- here the chain "
+        .. "breaks", output)
+      output = output:gsub("%s+", " ")
+      assert.matches("advice .*send its certificate along", output)
+      assert.matches("%-%-ca FILE", output)
     end)
 
     it("a server that does not speak TLS", function()

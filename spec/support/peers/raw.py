@@ -12,6 +12,9 @@ the end of a script ("end") and where one fails ("error"). --refuse has the
 port and does not listen, so that connecting is refused.
 
   tls                          the handshake, from here on inside
+  records                      the handshake, and all up to the end: which kinds
+                               of record came (20 to 23: RFC 8446, 5.1)
+                                                                    -> records
   request                      read a request's head                -> request
   upgrade {headers}            read it if need be, answer 101; headers replace
                                the usual ones, null leaves one out
@@ -116,6 +119,31 @@ class Connection:
         self.say("tls", version=self.sock.version(),
                  resumed=self.sock.session_reused,
                  alpn=self.sock.selected_alpn_protocol())
+
+    def do_records(self):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        inner = self.context.wrap_bio(incoming, outgoing, server_side=True)
+        came, result = b"", "unfinished"
+        while True:
+            try:
+                if result == "unfinished":
+                    inner.do_handshake()
+                    result = "done"
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLError as problem:
+                result = problem.reason
+            self.sock.sendall(outgoing.read())
+            data = self.sock.recv(1 << 16)
+            if not data:
+                break
+            came += data
+            incoming.write(data)
+        kinds = []
+        while came:
+            kinds.append(came[0])
+            came = came[5 + int.from_bytes(came[3:5], "big"):]
+        self.say("records", kinds=kinds, result=result)
 
     def do_request(self):
         head = b""
