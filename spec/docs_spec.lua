@@ -314,7 +314,8 @@ describe("the reference has", function()
   it("every option of the commands", function()
     local connect = section "### `uvwss connect URL`"
     local check = section "### `uvwss check URL`"
-    local in_check = { json = true, quiet = true, timeout = true, proxy = true }
+    local in_check = { json = true, quiet = true, timeout = true,
+      proxy = true, time = true }
     for _, option in ipairs(require "uvwss.cli.connect".options) do
       assert.matches("`--" .. option.name .. "[ `]",
         (connect:gsub("| `", "`")))
@@ -336,6 +337,19 @@ describe("the reference has", function()
       assert.matches("`--" .. option.name .. "[ `]",
         in_check[option.name] and check or connect)
     end
+  end)
+
+  it("every field of the report of uvwss check", function()
+    local text = section "### `uvwss check URL`":gsub("`, `", "` | x |\n| `")
+    local found = rows(text:match "The object of (.-)\n\nIn `tls`")
+    local body = source "lua/uvwss/cli/inquiry.lua"
+      :match "function inquiry%.plain.-return (%b{})"
+    local fields = {}
+    for name in body:sub(2):gsub("%b{}", ""):gmatch "([%l_]+) = " do
+      fields[#fields + 1] = name
+    end
+    assert.is_true(#fields >= 18)
+    same_names(fields, found)
   end)
 
   it("headings for all that it links to", function()

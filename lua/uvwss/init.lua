@@ -68,6 +68,8 @@ local retry = require "uvwss.retry"
 ---@field resumed boolean  a session was resumed
 ---@field verified boolean false where `insecure` was set
 ---@field chain uvwss.Certificate[]  as verified, leaf first
+---@field sent? uvwss.Certificate[]   in onverify: what came
+---@field stapled? string             in onverify: the OCSP answer that came (DER)
 
 ---@class uvwss.Step
 ---@field direction "in"|"out"

@@ -281,6 +281,7 @@ advice.tls = {
   bad_signature = "The server does not have the key of the certificate that "
     .. "it shows: somebody may be in between.",
   no_certificate = this_file,
+  bad_crl = this_file,
   no_private_key = "Here: the key is not in the file of --cert: --key FILE.",
   key_values_mismatch = "Here: --key is not the key of --cert.",
   bad_decrypt = "Here: the key is encrypted; give one that is not.",
