@@ -160,6 +160,8 @@ advice.certificate = {
   signature_inconsistency = formless,
   malformed_name = reissue,
   duplicate_extension = reissue,
+  too_many_names = "At the server: use certificates, and a CA, with fewer names "
+    .. "and constraints; comparing so many of them is not done.",
   invalid_serial = reissue,
   bad_time = reissue,
   invalid_extension = reissue,
