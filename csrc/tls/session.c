@@ -131,7 +131,7 @@ static bool conclude(struct tls_session *s) {
 ** verdict waits for it, unless it is clear by now. */
 static bool must_wait(const struct tls_session *s) {
   return wants_staple(s) && SSL_version(s->ssl) < TLS1_3_VERSION &&
-         (s->verdict.err == NULL || s->ask != NULL);
+         s->verdict.err == NULL;
 }
 
 static int on_verify(X509_STORE_CTX *ctx, void *arg) {

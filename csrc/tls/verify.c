@@ -207,7 +207,7 @@ void tls_judgement_ask(struct tls_judgement *j, struct tls_peer *peer,
   } else {
     j->err = peer != NULL ? tls_verdict_refused(j->chain, name)
                           : base_error_from(BASE_ERR_MEMORY);
-    j->code = X509_V_ERR_APPLICATION_VERIFICATION;
+    j->code = X509_V_ERR_CERT_REJECTED; /* for the alert: bad_certificate */
     sk_X509_pop_free(j->chain, X509_free);
     j->chain = NULL;
   }

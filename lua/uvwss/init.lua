@@ -59,6 +59,8 @@ local retry = require "uvwss.retry"
 ---@field sha256 string       of the whole certificate, lower-case hex
 ---@field spki_sha256 string  "sha256/BASE64", as `pins` takes it
 ---@field pem string
+---@field key string          "EC P-256", "RSA 2048"
+---@field signature string    "ecdsa-with-SHA256"
 
 ---@class uvwss.Peer
 ---@field version string   "TLSv1.3"
@@ -66,7 +68,9 @@ local retry = require "uvwss.retry"
 ---@field group string
 ---@field alpn string
 ---@field resumed boolean  a session was resumed
----@field verified boolean false where `insecure` was set
+---@field verified boolean false where `insecure` was set, or `onverify` overruled
+---@field ocsp? "good"        a stapled response was verified
+---@field ocsp_until? integer until when, seconds since 1970
 ---@field chain uvwss.Certificate[]  as verified, leaf first
 ---@field sent? uvwss.Certificate[]   in onverify: what came
 ---@field stapled? string             in onverify: the OCSP answer that came (DER)
@@ -96,6 +100,10 @@ local retry = require "uvwss.retry"
 ---@field keylog? string       a file for secrets (SSLKEYLOGFILE)
 ---@field max_depth? integer   intermediates (10)
 ---@field strict? boolean      X.509 strict checks (true)
+---@field crl? string|string[]  revocation lists: files or PEM text
+---@field crl_check? "leaf"|"chain"  ("leaf")
+---@field ocsp? "staple"|"require"   verify what is stapled; refuse who staples nothing
+---@field onverify? fun(ok: boolean, cert: uvwss.Certificate, err: uvwss.Error?, tls: uvwss.Peer): boolean  the last word
 ---@field insecure? boolean    verify nothing (false)
 ---@field trace? fun(step: uvwss.Step)  each message of the handshake
 
@@ -111,6 +119,8 @@ local retry = require "uvwss.retry"
 ---@field sni? table<string, uvwss.Identity>  others, by "a.example" or "*.b.example"
 ---@field client_ca? string|string[]  who signs clients: files, folders or PEM text
 ---@field verify_client? "none"|"request"|"require"  ("none")
+---@field crl? string|string[]  revocation lists for clients: files or PEM text
+---@field crl_check? "leaf"|"chain"  ("leaf")
 ---@field ocsp? string         a file with the answer to staple
 ---@field min_version? "1.0"|"1.1"|"1.2"|"1.3"  ("1.2")
 ---@field max_version? "1.0"|"1.1"|"1.2"|"1.3"
@@ -124,8 +134,16 @@ local retry = require "uvwss.retry"
 ---@field strict? boolean      X.509 strict checks of it (true)
 ---@field trace? fun(step: uvwss.Step)  each message of each handshake
 
+---@class uvwss.VerifyOptions
+---@field time? number          seconds since 1970 (now)
+---@field intermediates? string|string[]  PEM: what else came
+---@field crl? string|string[]  (the configuration's)
+---@field max_depth? integer    (the configuration's)
+---@field ocsp? string          the stapled response, DER
+
 ---A TLS configuration, loaded once and shared by connections and servers.
 ---@class uvwss.Tls
+---@field verify fun(self: uvwss.Tls, chain: string, name?: string, options?: uvwss.VerifyOptions): uvwss.Certificate[]?, uvwss.Error?  the verdict without a connection
 ---@field reload fun(self: uvwss.Tls): true?, uvwss.Error?  read the files again; on failure the old ones stay
 
 ---@class uvwss.Options
