@@ -163,6 +163,14 @@ bench: ## our client beside others (bench/README.md; ARGS="--rounds=5")
 	@$(MAKE) files build/bench/echo build/bench/beast
 	@eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
 
+.PHONY: handshake
+handshake: ## what our verdict on a chain costs a handshake (bench/handshake.c)
+	@tools/deps build demo
+	@$(MAKE) files build/bench/handshake
+	@d=$$(mktemp -d) && trap 'rm -rf "$$d"' EXIT && \
+	  sh spec/certs/make.sh "$$d" && \
+	  build/bench/handshake "$$d/server.crt" "$$d/server.key" "$$d/ca.crt"
+
 .PHONY: night
 night: ## hours of reconnecting to a hostile server (spec/long/night.lua)
 	@tools/deps night
@@ -246,6 +254,10 @@ build/bench/echo: bench/echo.c
 	@mkdir -p $(@D)
 	@$(SAY) CC $<
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -o $@ $< -lssl -lcrypto -lpthread
+build/bench/handshake: bench/handshake.c $(ARCHIVE)
+	@mkdir -p $(@D)
+	@$(SAY) CC $<
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icsrc -o $@ $^ $(LIBS)
 build/bench/beast: bench/server.cpp
 	@mkdir -p $(@D)
 	@$(SAY) "CXX $< (takes a minute, once)"
