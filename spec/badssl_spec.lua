@@ -525,6 +525,12 @@ describe("a server", function()
       code = "wrong_purpose" },
     { "an extension twice", file = "duplicate_unknown",
       code = "duplicate_extension", says = "has an extension twice" },
+    { "an issuer with an extension twice", file = "duplicate_issuer",
+      code = "duplicate_extension", depth = 1,
+      says = 'CA certificate "a CA twice over" has an extension twice' },
+    { "an issuer with an extension that cannot be read",
+      file = "malformed_issuer", code = "invalid_extension", depth = 1,
+      says = 'CA certificate "a malformed CA" has a malformed' },
     { "a critical extension that nobody knows", file = "critical",
       code = "critical_extension",
       says = "has a critical extension that is not understood" },
@@ -560,7 +566,8 @@ describe("a server", function()
   })
 
   -- OpenSSL's servers load none of these.
-  for file, code in pairs { explicit = "ec_key_explicit_params" } do
+  for file, code in pairs { duplicate = "duplicate_extension",
+    malformed = "invalid_extension", explicit = "ec_key_explicit_params" } do
     it("would be refused with what only others can show: " .. code,
       function()
         check_verify { file = file, code = code }

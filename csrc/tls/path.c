@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include "base/mem.h"
 #include "tls/profile.h"
@@ -171,6 +172,39 @@ static void find_fault(struct path *p, X509_STORE_CTX *ctx) {
   }
 }
 
+static bool is_unreadable(const X509 *x) {
+  return (X509_get_extension_flags((X509 *)x) & EXFLAG_INVALID) != 0;
+}
+
+static void blame(struct tls_verdict *v, const X509 *x, int depth) {
+  v->cert = x;
+  v->depth = depth;
+  v->flaw = tls_profile_has_duplicate(x) ? TLS_FLAW_DUPLICATE_EXTENSION
+                                         : TLS_FLAW_NONE;
+  v->code = X509_V_ERR_INVALID_EXTENSION;
+}
+
+/* A certificate with an extension that OpenSSL cannot read has no issuer for
+** it, and is nobody's: the missing issuer is not what is wrong. */
+static void find_unreadable(const struct search *s, struct tls_verdict *v) {
+  int i;
+  if (v->code != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT &&
+      v->code != X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY &&
+      v->code != X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE)
+    return;
+  if (is_unreadable(v->cert)) {
+    blame(v, v->cert, v->depth);
+    return;
+  }
+  for (i = 0; i < s->size; i++)
+    if (is_unreadable(s->pool[i]) &&
+        X509_NAME_cmp(X509_get_subject_name(s->pool[i]),
+                      X509_get_issuer_name(v->cert)) == 0) {
+      blame(v, s->pool[i], v->depth + 1);
+      return;
+    }
+}
+
 static void walk(struct search *s, X509_STORE_CTX *ctx, struct path *p) {
   int right = 0;
   struct tls_verdict *v = &p->verdict;
@@ -258,6 +292,7 @@ static bool try_set(struct search *s, uint64_t set,
     else
       s->over = true;
     if (ok && !p.ok && (out->err == NULL || is_revoked(&p))) {
+      find_unreadable(s, &p.verdict);
       base_error_free(out->err);
       out->err = tls_verdict_error(&p.verdict);
       out->code = p.verdict.code;

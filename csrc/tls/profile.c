@@ -42,7 +42,7 @@ static bool is_ca(const X509 *x) {
 
 /* ---- extensions --------------------------------------------------------- */
 
-static bool has_duplicate(const X509 *x) {
+bool tls_profile_has_duplicate(const X509 *x) {
   int i, k, n = X509_get_ext_count(x);
   for (i = 1; i < n; i++) {
     const ASN1_OBJECT *o = X509_EXTENSION_get_object(X509_get_ext(x, i));
@@ -314,7 +314,7 @@ static enum tls_flaw flaw_at(const struct tls_rules *rules,
   enum tls_flaw flaw = TLS_FLAW_NONE;
   if (!is_key_type_known(x))
     return TLS_FLAW_KEY_TYPE;
-  if (!anchor && has_duplicate(x))
+  if (!anchor && tls_profile_has_duplicate(x))
     return TLS_FLAW_DUPLICATE_EXTENSION;
   if (!anchor && depth == 0 && is_ca(x))
     return TLS_FLAW_CA_AS_LEAF;

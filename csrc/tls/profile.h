@@ -17,4 +17,7 @@ bool tls_profile_check(const struct tls_rules *rules,
                        const STACK_OF(X509) *chain, int untrusted,
                        struct tls_verdict *v);
 
+/* RFC 5280, 4.2: has it an extension more than once? */
+bool tls_profile_has_duplicate(const X509 *x);
+
 #endif
