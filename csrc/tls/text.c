@@ -47,15 +47,16 @@ static bool is_printable(uint32_t cp) {
          cp != 0xfeff && cp < 0xe0000;
 }
 
-/* One character, as it is or escaped: its bytes in 'out', and their number. */
-static size_t put_char(char out[12], const uint8_t *s, size_t n, bool quoted,
-                       size_t *used) {
+/* One character, as it is or escaped, with a backslash if it is one of
+** 'marks': its bytes in 'out', and their number. */
+static size_t put_char(char out[12], const uint8_t *s, size_t n,
+                       const char *marks, size_t *used) {
   uint32_t cp = 0;
   size_t len = utf8_char(s, n, &cp);
   *used = len > 0 ? len : 1;
   if (len > 0 && is_printable(cp)) {
     size_t at = 0;
-    if (quoted && (cp == '"' || cp == '\\'))
+    if (len == 1 && strchr(marks, (int)cp) != NULL)
       out[at++] = '\\';
     memcpy(out + at, s, len);
     return at + len;
@@ -65,13 +66,13 @@ static size_t put_char(char out[12], const uint8_t *s, size_t n, bool quoted,
   return 4;
 }
 
-void tls_text_clean(char *out, size_t size, const char *s, size_t n,
-                    bool quoted) {
+static void clean(char *out, size_t size, const char *s, size_t n,
+                  const char *marks) {
   size_t at = 0, i = 0, safe = 0;
   while (i < n) {
     char piece[12];
     size_t used, len;
-    len = put_char(piece, (const uint8_t *)s + i, n - i, quoted, &used);
+    len = put_char(piece, (const uint8_t *)s + i, n - i, marks, &used);
     if (at + len >= size) {
       memcpy(out + safe, "...", 4);
       return;
@@ -83,6 +84,15 @@ void tls_text_clean(char *out, size_t size, const char *s, size_t n,
       safe = at; /* up to here the dots would still fit behind it */
   }
   out[at] = '\0';
+}
+
+void tls_text_clean(char *out, size_t size, const char *s, size_t n,
+                    bool quoted) {
+  clean(out, size, s, n, quoted ? "\"\\" : "");
+}
+
+void tls_text_quote(char *out, size_t size, const char *s) {
+  clean(out, size, s, strlen(s), "\"");
 }
 
 /* ---- names -------------------------------------------------------------- */
@@ -124,7 +134,7 @@ void tls_text_dn_label(char out[TLS_TEXT_SHORT], const X509_NAME *name) {
       !entry_text(out, name, NID_organizationalUnitName) &&
       !entry_text(out, name, NID_organizationName)) {
     tls_text_dn(whole, name);
-    tls_text_clean(out, TLS_TEXT_SHORT, whole, strlen(whole), true);
+    tls_text_quote(out, TLS_TEXT_SHORT, whole);
   }
   ERR_clear_error();
 }
@@ -133,7 +143,7 @@ void tls_text_label(char out[TLS_TEXT_SHORT], const X509 *x, bool leaf) {
   char *names = NULL;
   size_t size = 0;
   if (leaf && tls_text_sans(x, &names, &size) && size > 0)
-    tls_text_clean(out, TLS_TEXT_SHORT, names, strlen(names), true);
+    tls_text_quote(out, TLS_TEXT_SHORT, names);
   else
     tls_text_dn_label(out, X509_get_subject_name(x));
   base_free(names);

@@ -29,6 +29,9 @@ enum {
 void tls_text_clean(char *out, size_t size, const char *s, size_t n,
                     bool quoted);
 
+/* The same of a text that was cleaned without 'quoted': its \xNN stay. */
+void tls_text_quote(char *out, size_t size, const char *s);
+
 /* RFC 2253, in UTF-8. Without memory it is "?". */
 void tls_text_dn(char out[TLS_TEXT_LONG], const X509_NAME *name);
 

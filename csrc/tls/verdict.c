@@ -120,7 +120,7 @@ static void enumerate(char out[LIST_BYTES], const char *names, size_t size) {
       more++;
       continue;
     }
-    tls_text_clean(one, sizeof one, p, strlen(p), true);
+    tls_text_quote(one, sizeof one, p);
     at += (size_t)snprintf(out + at, LIST_BYTES - at, "%s\"%s\"",
                            shown++ > 0 ? ", " : "", one);
   }
