@@ -131,7 +131,8 @@
     "is signed with an algorithm that does not fit its issuer's key") \
   X(SIGNATURE_ALGORITHM_INCONSISTENCY, "signature_inconsistency", \
     "names two different algorithms of its signature") \
-  X(INVALID_CA, "invalid_ca", "is not a CA's, and others were issued with it") \
+  X(INVALID_CA, "invalid_ca", "is not a CA's, or its key may not sign " \
+    "certificates, and others were issued with it") \
   X(PATHLEN_INVALID_FOR_NON_CA, "pathlen_invalid_for_non_ca", \
     "is not a CA's and has a path length") \
   X(PATHLEN_WITHOUT_KU_KEY_CERT_SIGN, "pathlen_without_key_cert_sign", \

@@ -86,9 +86,10 @@ static enum tls_flaw judge_signer(OCSP_BASICRESP *basic,
     return TLS_FLAW_OCSP_SIGNER;
   if (!is_same_ca(signer, issuer) && !is_delegate(signer, issuer, now))
     return TLS_FLAW_OCSP_SIGNER;
+  if (is_weak(basic))
+    return TLS_FLAW_OCSP_WEAK;
   /* The signature alone: the chain was looked at above, and better. */
-  if (is_weak(basic) ||
-      OCSP_basic_verify(basic, chain, NULL, OCSP_NOVERIFY) != 1)
+  if (OCSP_basic_verify(basic, chain, NULL, OCSP_NOVERIFY) != 1)
     return TLS_FLAW_OCSP_SIGNATURE;
   return TLS_FLAW_NONE;
 }

@@ -125,7 +125,9 @@ static void enumerate(char out[LIST_BYTES], const char *names, size_t size) {
                            shown++ > 0 ? ", " : "", one);
   }
   if (more > 0)
-    (void)snprintf(out + at, LIST_BYTES - at, " and %d more", (int)more);
+    (void)snprintf(out + at, LIST_BYTES - at, " and %s%d more",
+                   shown + more == TLS_TEXT_NAMES ? "at least " : "",
+                   (int)more);
 }
 
 static struct base_error *say_names(const struct tls_verdict *v,
@@ -193,6 +195,12 @@ static struct base_error *say_purpose(const struct tls_verdict *v,
   char who[TLS_TEXT_SHORT + 32];
   const char *role = v->client ? "client" : "server";
   whose(who, v);
+  if (v->depth == 0 &&
+      (X509_get_extension_flags((X509 *)v->cert) & EXFLAG_XKUSAGE) == 0)
+    return base_error_new(BASE_KIND_CERTIFICATE, r->code,
+                          "%s is not meant for a %s: its key may not be used "
+                          "for it (key usage)",
+                          who, role);
   if (v->depth > 0)
     return base_error_new(BASE_KIND_CERTIFICATE, r->code,
                           "%s may not issue certificates of %ss", who, role);

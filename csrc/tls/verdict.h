@@ -74,6 +74,8 @@
   X(OCSP_SIGNATURE, "ocsp_failed", \
     "came with an OCSP answer whose signature is wrong", \
     X509_V_ERR_OCSP_VERIFY_FAILED) \
+  X(OCSP_WEAK, "ocsp_failed", "came with an OCSP answer that is signed with " \
+    "a hash that can be forged", X509_V_ERR_OCSP_VERIFY_FAILED) \
   X(OCSP_CRITICAL, "ocsp_failed", "came with an OCSP answer that has a " \
     "critical extension which is not understood", \
     X509_V_ERR_OCSP_VERIFY_FAILED) \
