@@ -877,4 +877,35 @@ describe("a session", function()
       end)
   end
 
+  it("does not outlive the list", function()
+    -- One that ends in two seconds; where those were not enough to begin, one
+    -- that ends later.
+    local pem, margin = park:text "good.pem", 2
+    local function attempts()
+      local tls, crl
+      local n = 0
+      repeat
+        crl, n = ("soon.%d.crl"):format(n), n + 1
+        tls = assert(wss.tls(options_of { crl = { crl } }))
+      until tls:verify(pem, nil, { time = os.time() + margin })
+      local row = { file = "good", crl = { crl } }
+      local both = { again(row, "1.2"), again(row, "1.3") }
+      for _, one in ipairs(both) do one:go(1) end
+      server.await(function() return not tls:verify(pem) end,
+        "the end of the list")
+      for _, one in ipairs(both) do one:go(2) end
+      for _, one in ipairs(both) do one:finish() end
+      return both
+    end
+    local both
+    repeat
+      both = attempts()
+      margin = 2 * margin
+    until both[1].resumed[1] ~= nil and both[2].resumed[1] ~= nil
+    for _, one in ipairs(both) do
+      assert.same({ false }, one.resumed)
+      assert.same({ "certificate", "crl_expired" }, { one.err.kind,
+        one.err.code })
+    end
+  end)
 end)

@@ -31,10 +31,10 @@ double tls_crls_until(const STACK_OF(X509_CRL) *crls) {
   double until = (double)INFINITY;
   int i;
   for (i = 0; i < sk_X509_CRL_num(crls); i++) {
-    double next =
-      tls_text_epoch(X509_CRL_get0_nextUpdate(sk_X509_CRL_value(crls, i)));
-    if (!(until <= next)) /* one that cannot be read is none */
-      until = isnan(next) ? 0 : next;
+    double last = /* at nextUpdate OpenSSL takes it for out of date */
+      tls_text_epoch(X509_CRL_get0_nextUpdate(sk_X509_CRL_value(crls, i))) - 1;
+    if (!(until <= last)) /* one that cannot be read is none */
+      until = isnan(last) ? 0 : last;
   }
   return until;
 }
