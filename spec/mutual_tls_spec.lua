@@ -27,6 +27,8 @@ local bad = {
     alert = "bad_certificate" },
   { shown = "a server's", cert = "server", code = "wrong_purpose",
     subject = "CN=server.test", alert = "unsupported_certificate" },
+  { shown = "a revoked one", cert = "revokedclient", code = "revoked",
+    subject = "CN=revoked client", alert = "certificate_revoked" },
   { shown = "one against RFC 5280", cert = "formlessclient",
     code = "missing_authority_key_identifier",
     subject = "CN=formless client", alert = "certificate_unknown" },
@@ -75,6 +77,9 @@ local function demanding(more)
   for name, value in pairs(more or {}) do tls[name] = value end
   return site(tls)
 end
+
+-- Of revoked clients.
+local lists = { certs.file "ca.crl", certs.file "intermediate.crl" }
 
 local function of_case(case)
   return case.cert and certs(case.cert) or {}
@@ -146,7 +151,7 @@ local function table_of(visit, version)
   local s, seen, told
 
   setup(function()
-    s, seen = demanding()
+    s, seen = demanding { crl = lists }
     told = visit(s.url, course_of(all, version))
     server.await(function() return s.count == 0
       and s:stats().handshaking == 0 end, "the last one's end")
@@ -308,7 +313,7 @@ describe("of clients' certificates a server", function()
       end)
 
       it("refuses who has a bad one, over TLS " .. version, function()
-        local s, seen = demanding { verify_client = "request" }
+        local s, seen = demanding { verify_client = "request", crl = lists }
         for _, case in ipairs(bad) do
           if case.cert then
             local one = one_of(s, case.cert, version)

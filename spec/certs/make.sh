@@ -14,6 +14,7 @@
 #   expiredclient   a client's of three days ago  notyetclient  from 2090 on
 #   otherclient     a client's by other-ca
 #   formlessclient  a client's that strict does not take
+#   revokedclient   one that is on intermediate.crl
 #   aloneclient     the client's, without its issuer behind it
 #   aserver         for a.example           bserver     for *.b.example
 #   rsaserver       for rsa.example, with an RSA key
@@ -36,6 +37,7 @@
 #   oldroot         a root that strict would not take if it were not the anchor
 #   oldserver       by it
 #
+# ca.crl and intermediate.crl are their lists of revoked certificates, and
 # server.ocsp is its issuer's answer that the server's is good, for ten years.
 set -eu
 [ $# -eq 1 ] || { echo "usage: $0 DIR" >&2; exit 2; }
@@ -214,7 +216,14 @@ date_it expired "$from" "$to"
 date_it notyet 20900101000000Z 20910101000000Z
 (SAN=DNS:client.test
 date_it expiredclient "$from" "$to" client "/CN=expired client"
-date_it notyetclient 20900101000000Z 20910101000000Z client "/CN=early client")
+date_it notyetclient 20900101000000Z 20910101000000Z client "/CN=early client"
+date_it revokedclient "$from" 20500101000000Z client "/CN=revoked client")
+for name in ca intermediate; do
+  [ $name = ca ] || openssl ca -config make.cnf -revoke revokedclient.crt \
+    -cert $name.crt -keyfile $name.key
+  openssl ca -config make.cnf -gencrl -crldays 3650 -cert $name.crt \
+    -keyfile $name.key -out $name.crl
+done
 cp client.crt encrypted.crt
 openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:secret -in client.key \
   -out encrypted.key
