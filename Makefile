@@ -126,7 +126,7 @@ valgrind: ## unit tests, and specs tagged #valgrind, under memcheck
 	@tools/deps valgrind
 	@$(MAKE) files tests build/valgrind/bin/lua5.4
 	@UVWSS_STEP=997 $(SUITE) bin=build/valgrind/bin wrap=tools/memcheck \
-	  slow=20 -- --tags=valgrind
+	  slow=20 tag=valgrind
 
 .PHONY: gc
 gc: ## the specs with a full collection at every call into Lua
@@ -199,9 +199,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' \
 	  Makefile
 
-# C narrows the unit tests by name, SPECS the specs by file.
+# C narrows the unit tests by name, SPECS the specs by file; JOBS is how many
+# of them run at once.
 SUITE = $(LUA) tools/suite.lua $(if $(C),only=$(C)) $(if $(SPECS),\
-  specs='$(SPECS)')
+  specs='$(SPECS)') $(if $(JOBS),jobs=$(JOBS))
 
 # --- files ------------------------------------------------------------------
 

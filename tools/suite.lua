@@ -1,15 +1,24 @@
 --- Runs unit tests and specs, and ends with `N passed, N failed`.
 --
 --   lua5.4 tools/suite.lua [out=build] [bin=DIR] [wrap='COMMAND'] [slow=N]
---     [c=no|PROGRAM] [only=NAME] [lua=no] [specs='FILE …'] [-- BUSTED…]
+--     [jobs=N] [c=no|PROGRAM] [only=NAME] [lua=no] [tag=NAME]
+--     [specs='FILE …'] [-- BUSTED…]
 --
 -- out    where the variant under test lies
 -- bin    a directory that comes first in PATH, with a lua5.4 in it
 -- wrap   what runs the unit tests
 -- slow   how many times longer than usual everything may take
+-- jobs   how many run at once: one more than there are processors, for specs
+--        mostly wait
 -- c, lua which half to run; c=PROGRAM runs that one instead
--- Exit status 0 only if something ran and nothing failed; where CI is set,
--- something pending or skipped is a failure too.
+-- tag    only the specs tagged #NAME
+-- Each unit test, each file of specs and the folder of regressions is a process
+-- of its own; what it said is shown when it has ended. Exit status 0 only if
+-- something ran and nothing failed; where CI is set, something pending or
+-- skipped is a failure too.
+
+local process = dofile "spec/support/process.lua"
+local quoted, read = process.quoted, process.read_file
 
 local options, rest = { out = "build", slow = "1", wrap = "" }, {}
 for i = 1, #arg do
@@ -24,21 +33,16 @@ end
 local out = options.out
 local bin = options.bin or ""
 local slow = tonumber(options.slow) * (tonumber(os.getenv "UVWSS_SLOW") or 1)
-local unit_seconds, spec_seconds = 120 * slow, 900 * slow
+local unit_seconds, spec_seconds = 120 * slow, 600 * slow
+
+-- The longest first, so that none of them is what all wait for at the end.
+local long = { "clients", "examples", "backpressure", "misuse", "upgrade",
+  "publish", "mutual_tls", "cli_connect", "exit", "crowd", "reload", "pin",
+  "stream", "tls", "slow", "servers", "mitm", "server_end" }
+local rank = {}
+for i, name in ipairs(long) do rank[("spec/%s_spec.lua"):format(name)] = i end
 
 local passed, failed, skipped = 0, 0, 0
-
-local function quoted(s)
-  return "'" .. s:gsub("'", "'\\''") .. "'"
-end
-
-local function read(name)
-  local file = io.open(name)
-  if not file then return nil end
-  local text = file:read "a"
-  file:close()
-  return text
-end
 
 local function lines_of(command)
   local list, pipe = {}, assert(io.popen(command))
@@ -47,6 +51,11 @@ local function lines_of(command)
   return list
 end
 
+-- ---- what runs, many at once ------------------------------------------------
+
+local logs = out .. "/suite"
+local identity = process.identity()
+local certs = "build/certs/" .. identity -- one set for all (support/certs.lua)
 local asan = "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_"
   .. "return=1:abort_on_error=0:allocator_may_return_null=1:"
   .. (os.getenv "ASAN_OPTIONS" or "")
@@ -55,18 +64,64 @@ local environment = table.concat({
   "export ASAN_OPTIONS=" .. quoted(asan),
   "UBSAN_OPTIONS=print_stacktrace=1",
   "LSAN_OPTIONS=suppressions=tools/leaks.supp:print_suppressions=0",
-  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1;",
+  "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1",
+  ("UVWSS_SLOW=%g"):format(slow),
+  "UVWSS_CERTS=" .. quoted(certs) .. ";",
 }, " ")
 
--- The status of 'command', and whether the time was too short.
-local function run(command, seconds)
-  local _, how, code = os.execute(("%s exec timeout --foreground -k 5 %d %s")
-    :format(environment, seconds, command))
-  local late = code == 124 or code == 137
-  return how == "exit" and code == 0,
-    late and ("not done after %d s"):format(seconds)
-      or ("%s %d"):format(how, code)
+local units = {}
+
+-- `judge` is called when it has ended: with whether well, what is to be said
+-- of it if not, and the names of its log and of a file for its counts.
+local function add(name, command, seconds, judge)
+  local number = #units + 1
+  local base = ("%s/%d"):format(logs, number)
+  local mark = quoted(("UVWSS_UNIT=%s-%d"):format(identity, number))
+  units[number] = { name = name, seconds = seconds, judge = judge,
+    log = base .. ".log", counts = base .. ".counts", script = base .. ".sh" }
+  -- One that failed may have left children that nobody waits for.
+  units[number].text = ([[
+env %s UVWSS_COUNTS=%s timeout --foreground -k 5 %d \
+  %s >%s 2>&1 </dev/null
+status=$?
+[ $status = 0 ] || tools/reap %s
+echo "%d $status"
+]]):format(mark, quoted(units[number].counts), seconds, command,
+    quoted(units[number].log), mark, number)
 end
+
+local function ended(unit, status)
+  local late = status == 124 or status == 137
+  local said = late and ("was not done after %d s"):format(unit.seconds)
+    or status and ("ended with status %d"):format(status)
+    or "was never heard of again"
+  local good, bad, skip = unit.judge(status == 0, said, unit)
+  passed, failed, skipped = passed + good, failed + bad, skipped + skip
+  unit.over = true
+  io.flush()
+end
+
+local function run_all()
+  local list = {}
+  for i, unit in ipairs(units) do
+    process.write_file(unit.script, unit.text)
+    list[i] = quoted(unit.script)
+  end
+  if #list == 0 then return end
+  local jobs = options.jobs or (tonumber(lines_of "nproc"[1]) or 1) + 1
+  local pipe = assert(io.popen(("%s printf '%%s\\n' %s | xargs -n 1 -P %d sh")
+    :format(environment, table.concat(list, " "), jobs)))
+  for line in pipe:lines() do
+    local number, status = line:match "^(%d+) (%d+)$"
+    ended(units[tonumber(number)], tonumber(status))
+  end
+  pipe:close()
+  for _, unit in ipairs(units) do
+    if not unit.over then ended(unit) end
+  end
+end
+
+-- ---- unit tests -------------------------------------------------------------
 
 -- What cmocka says of itself, or nothing.
 local function counts_in(log)
@@ -77,29 +132,31 @@ local function counts_in(log)
 end
 
 -- A crash, a leak found at the end or a hang is a failure more.
-local function unit_test(program)
-  local log_name = out .. "/c.log"
-  local ok, status = run(("%s %s >%s 2>&1 </dev/null"):format(options.wrap,
-    quoted(program), quoted(log_name)), unit_seconds)
-  local log = read(log_name) or ""
+local function judge_unit_test(ok, said, unit)
+  local log = read(unit.log) or ""
   local good, bad, skip = counts_in(log)
   if not good then
     good, bad, skip = ok and 1 or 0, ok and 0 or 1, 0
   elseif not ok and bad == 0 then
     bad = 1
   end
-  passed, failed, skipped = passed + good, failed + bad, skipped + skip
   if bad > 0 or skip > 0 then io.write(log, "\n") end
-  print(("%s: %d ok, %d failed%s%s"):format(program, good, bad,
+  print(("%s: %d ok, %d failed%s%s"):format(unit.name, good, bad,
     skip > 0 and (", %d skipped"):format(skip) or "",
-    ok and "" or " (" .. status .. ")"))
+    ok and "" or " (" .. said .. ")"))
+  return good, bad, skip
 end
 
-local function unit_tests()
+local function add_unit_test(program)
+  add(program, options.wrap .. " " .. quoted(program), unit_seconds,
+    judge_unit_test)
+end
+
+local function add_unit_tests()
   if options.c == "no" then return end
   if options.c then
     if read(options.c) then
-      unit_test(options.c)
+      add_unit_test(options.c)
     else
       print(options.c .. " is not there: nothing to run")
     end
@@ -108,39 +165,75 @@ local function unit_tests()
   for _, source in ipairs(lines_of "ls spec/c/*_test.c 2>/dev/null") do
     local name = source:match "([^/]+)%.c$"
     if not options.only or name:find(options.only, 1, true) then
-      unit_test(out .. "/c/" .. name)
+      add_unit_test(out .. "/c/" .. name)
     end
   end
 end
 
-local function specs()
-  if options.lua == "no" or (options.only and not options.specs) then
-    return
-  end
-  local counts_name = out .. "/specs.counts"
-  os.remove(counts_name)
-  local arguments = {}
-  for i, word in ipairs(rest) do arguments[i] = quoted(word) end
-  local ok, status = run(("env UVWSS_COUNTS=%s UVWSS_SLOW=%g lua5.4 "
-    .. "/usr/bin/busted --ignore-lua --output=tools/busted_output.lua %s %s "
-    .. "</dev/null"):format(quoted(counts_name), slow,
-      table.concat(arguments, " "), options.specs or ""), spec_seconds)
-  local counts = read(counts_name) or ""
-  local good, bad, skip = counts:match "(%d+) passed, (%d+) failed, (%d+)"
+-- ---- specs ------------------------------------------------------------------
+
+local function judge_specs(ok, said, unit)
+  io.write(read(unit.log) or "")
+  local good, bad, skip = (read(unit.counts) or "")
+    :match "(%d+) passed, (%d+) failed, (%d+)"
   good, bad, skip = tonumber(good) or 0, tonumber(bad) or 0,
     tonumber(skip) or 0
   if not ok and bad == 0 then
-    print("the specs ended with " .. status)
+    print(("  ERROR %s %s"):format(unit.name, said))
     bad = 1
   end
-  passed, failed, skipped = passed + good, failed + bad, skipped + skip
+  return good, bad, skip
+end
+
+-- Files in folders below spec/ are small: a folder is one process.
+local function spec_files()
+  local list, folders = {}, {}
+  for _, file in ipairs(lines_of(("find %s -name '*_spec.lua' | sort"):format(
+    options.specs or "spec"))) do
+    local name = not options.specs and file:match "^(spec/.+)/[^/]+$" or file
+    -- Where nothing has the tag, busted would start for nothing.
+    if not options.tag or read(file):find("#" .. options.tag, 1, true) then
+      if not folders[name] then
+        folders[name] = { name = name }
+        list[#list + 1] = folders[name]
+      end
+      table.insert(folders[name], quoted(file))
+    end
+  end
+  table.sort(list, function(a, b)
+    local first, second = rank[a.name] or math.huge, rank[b.name] or math.huge
+    return first < second or first == second and a.name < b.name
+  end)
+  return list
+end
+
+local function add_specs()
+  if options.lua == "no" or (options.only and not options.specs) then
+    return
+  end
+  local words = {}
+  for i, word in ipairs(rest) do words[i] = quoted(word) end
+  if options.tag then words[#words + 1] = quoted("--tags=" .. options.tag) end
+  local files = spec_files()
+  if #files == 0 then
+    print "there are no such specs"
+    failed = failed + 1
+  end
+  for _, file in ipairs(files) do
+    add(file.name, ("lua5.4 /usr/bin/busted --ignore-lua "
+      .. "--output=tools/busted_output.lua %s %s"):format(
+        table.concat(words, " "), table.concat(file, " ")), spec_seconds,
+      judge_specs)
+  end
 end
 
 -- Without it the plain interpreter would run, and everything look fine.
 assert(not options.bin or read(bin .. "/lua5.4"), bin .. " has no lua5.4")
-os.execute("mkdir -p " .. quoted(out))
-unit_tests()
-specs()
+os.execute(("rm -rf %s && mkdir -p %s"):format(quoted(logs), quoted(logs)))
+add_specs()
+add_unit_tests()
+run_all()
+os.execute("rm -rf " .. quoted(certs))
 
 local ci = os.getenv "CI"
 if skipped > 0 then

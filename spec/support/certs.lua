@@ -1,4 +1,4 @@
---- Certificates for specs: spec/certs/make.sh runs once in a run of busted.
+--- Certificates for specs: spec/certs/make.sh runs once in a run of specs.
 --
 --   local certs = require "spec.support.certs"
 --   certs.ca                -- path of ca.crt
@@ -11,9 +11,10 @@ local certs = {}
 local home = "build/certs"
 
 -- busted loads this again for every file of specs: the directory is found by
--- the process. Those of processes that are gone are removed.
+-- the process, or is one for all processes of tools/suite.lua. Those of
+-- processes that are gone are removed.
 local function make()
-  local dir = home .. "/" .. process.identity()
+  local dir = os.getenv "UVWSS_CERTS" or home .. "/" .. process.identity()
   if process.read_file(dir .. "/complete") then return dir end
   local old = assert(io.popen("ls " .. home .. " 2>/dev/null"))
   for name in old:lines() do
@@ -23,11 +24,13 @@ local function make()
   end
   old:close()
   os.execute("mkdir -p " .. process.quoted(dir))
-  local output, status = process.run { "sh", "spec/certs/make.sh", dir }
+  -- Who comes meanwhile waits, and finds them made.
+  local output, status = process.run { "flock", dir, "sh", "-ec",
+    '[ -e "$1/complete" ] || { sh spec/certs/make.sh "$1"; : >"$1/complete"; }',
+    "sh", dir }
   if status.how ~= "exit" or status.code ~= 0 then
     error("spec/certs/make.sh failed:\n" .. output .. status.stderr, 0)
   end
-  process.write_file(dir .. "/complete", "")
   return dir
 end
 

@@ -21,10 +21,11 @@ local source, beast = here .. "visitor.cpp", "build/peers/visitor"
 local function build_beast()
   if os.execute(("test %s -nt %s"):format(beast, source)) then return end
   assert(os.execute "mkdir -p build/peers")
-  -- Not optimized: that takes a minute, and this ten seconds.
-  local output, status = process.run { "sh", "-c",
-    "g++ -std=c++17 -O0 -o $2.$$ $1 -lssl -lcrypto -lpthread && mv $2.$$ $2",
-    "sh", source, beast }
+  -- Not optimized: that takes a minute, and this ten seconds. Who comes
+  -- meanwhile waits, and finds it made.
+  local output, status = process.run { "flock", "build/peers", "sh", "-ec",
+    'test "$2" -nt "$1" || { g++ -std=c++17 -O0 -o "$2.new" "$1" -lssl '
+      .. '-lcrypto -lpthread; mv "$2.new" "$2"; }', "sh", source, beast }
   if status.how ~= "exit" or status.code ~= 0 then
     error("the Beast client cannot be built:\n" .. output .. status.stderr, 0)
   end
