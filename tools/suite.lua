@@ -33,7 +33,7 @@ end
 local out = options.out
 local bin = options.bin or ""
 local slow = tonumber(options.slow) * (tonumber(os.getenv "UVWSS_SLOW") or 1)
-local unit_seconds, spec_seconds = 120 * slow, 600 * slow
+local unit_seconds, spec_seconds = 120 * slow, 300 * slow
 
 -- The longest first, so that none of them is what all wait for at the end.
 local long = { "clients", "examples", "backpressure", "misuse", "upgrade",
@@ -79,9 +79,10 @@ local function add(name, command, seconds, judge)
   local mark = quoted(("UVWSS_UNIT=%s-%d"):format(identity, number))
   units[number] = { name = name, seconds = seconds, judge = judge,
     log = base .. ".log", counts = base .. ".counts", script = base .. ".sh" }
-  -- One that failed may have left children that nobody waits for.
+  -- Signals are what they are on a terminal, also where this was started in the
+  -- background. One that failed may have left children that nobody waits for.
   units[number].text = ([[
-env %s UVWSS_COUNTS=%s timeout --foreground -k 5 %d \
+env --default-signal %s UVWSS_COUNTS=%s timeout --foreground -k 5 %d \
   %s >%s 2>&1 </dev/null
 status=$?
 [ $status = 0 ] || tools/reap %s
@@ -113,7 +114,11 @@ local function run_all()
     :format(environment, table.concat(list, " "), jobs)))
   for line in pipe:lines() do
     local number, status = line:match "^(%d+) (%d+)$"
-    ended(units[tonumber(number)], tonumber(status))
+    if number then
+      ended(units[tonumber(number)], tonumber(status))
+    else
+      print(line) -- a child that was left
+    end
   end
   pipe:close()
   for _, unit in ipairs(units) do
