@@ -71,7 +71,7 @@ describe("a connection whose messages nobody takes", function()
     local server <close> = flood(options.count, MIB, options.tls)
     local tls = options.tls and { ca = certs.ca }
     wss.run(function()
-      local ws = connect(server, { ping_interval = 0.05, ping_timeout = 0.05,
+      local ws = connect(server, { ping_interval = 0.05, ping_timeout = 0.5,
         tls = tls }, options.tls and "wss")
       hold(ws)
       local teller = wss.connect(url .. "/tell", { tls = tls })
@@ -80,7 +80,7 @@ describe("a connection whose messages nobody takes", function()
       local first = ask(teller)
       assert.is_false(first.over)
       assert.is_true(first.taken > 0 and first.taken < 32 * MIB)
-      wss.sleep(0.5) -- ten intervals of pings, and as many time limits
+      wss.sleep(1.5) -- thirty intervals of pings, and three time limits
       local second = ask(teller)
       assert.are.equal(first.taken, second.taken)
       assert.are.equal("open", ws.state)

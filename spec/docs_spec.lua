@@ -391,7 +391,7 @@ describe("as the reference says,", function()
       err = select(2, pcall(self.receive, self))
       wss.spawn(function()
         self:send "x"
-        got = self:receive(10)
+        got = self:receive(30)
         self:close()
       end)
     end

@@ -889,7 +889,7 @@ describe("a closed connection", function()
       local ws = wss.connect(("ws://127.0.0.1:%d/"):format(peer.port))
       local writer = assert(ws:stream())
       assert(writer:finish "x")
-      assert.are.equal("x", (ws:receive(10)))
+      assert.are.equal("x", (ws:receive(30)))
       ws:close()
       wss.run()
       return ws, writer

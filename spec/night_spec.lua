@@ -20,7 +20,8 @@ describe("the night", function()
         "upgrade/status", "again" } do
         assert.matches(kind .. " %d", output)
       end
+      -- Three seconds, where nothing else runs.
       local slow = tonumber(os.getenv "UVWSS_SLOW") or 1
-      assert.is_true(os.time() - began <= 15 * slow * (under and 4 or 1))
+      assert.is_true(os.time() - began <= 60 * slow * (under and 4 or 1))
     end)
 end)

@@ -150,7 +150,7 @@ describe("of 200 subscribers 20 never read, and the others get all;", function()
     local before, ended = resident(), 0
     local child = wss.run(function()
       local server, child = gather {
-        slow_consumer = "wait", ping_interval = 0.5, ping_timeout = 0.5,
+        slow_consumer = "wait", ping_interval = 0.5, ping_timeout = 4,
         onclose = function(_, _, _, _, err)
           if err then
             assert.are.equal("timeout ping", err.kind .. " " .. err.code)

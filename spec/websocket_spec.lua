@@ -169,7 +169,7 @@ describe("a connection", function()
       ws:send("one")
       ws:send("two", "binary")
       assert.are.same({ "one", "text" }, { ws:receive() })
-      assert.are.same({ "two", "binary" }, { ws:receive(10) })
+      assert.are.same({ "two", "binary" }, { ws:receive(30) })
       ws:close()
       for _ in ws:messages() do error "nothing should come" end
       assert.is_nil(ws.error)

@@ -33,14 +33,17 @@ end
 local out = options.out
 local bin = options.bin or ""
 local slow = tonumber(options.slow) * (tonumber(os.getenv "UVWSS_SLOW") or 1)
-local unit_seconds, spec_seconds = 120 * slow, 300 * slow
+local seconds = 300 * slow -- for each process
 
 -- The longest first, so that none of them is what all wait for at the end.
-local long = { "clients", "examples", "backpressure", "misuse", "upgrade",
-  "publish", "mutual_tls", "cli_connect", "exit", "crowd", "reload", "pin",
-  "stream", "tls", "slow", "servers", "mitm", "server_end" }
 local rank = {}
-for i, name in ipairs(long) do rank[("spec/%s_spec.lua"):format(name)] = i end
+for i, name in ipairs { "tls_server_memory_test", "clients_spec.lua",
+  "examples_spec.lua", "exit_spec.lua", "tls_memory_test",
+  "backpressure_spec.lua", "misuse_spec.lua", "cli_connect_spec.lua",
+  "crowd_spec.lua", "upgrade_spec.lua", "publish_spec.lua", "stream_spec.lua",
+  "regress", "tls_spec.lua", "pin_spec.lua", "servers_spec.lua" } do
+  rank[name] = i
+end
 
 local passed, failed, skipped = 0, 0, 0
 
@@ -53,7 +56,7 @@ end
 
 -- ---- what runs, many at once ------------------------------------------------
 
-local logs = out .. "/suite"
+local logs <close> = process.directory()
 local identity = process.identity()
 local certs = "build/certs/" .. identity -- one set for all (support/certs.lua)
 local asan = "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_"
@@ -73,27 +76,31 @@ local units = {}
 
 -- `judge` is called when it has ended: with whether well, what is to be said
 -- of it if not, and the names of its log and of a file for its counts.
-local function add(name, command, seconds, judge)
+local function add(name, command, judge)
   local number = #units + 1
-  local base = ("%s/%d"):format(logs, number)
+  local base = ("%s/%d"):format(logs.path, number)
   local mark = quoted(("UVWSS_UNIT=%s-%d"):format(identity, number))
-  units[number] = { name = name, seconds = seconds, judge = judge,
-    log = base .. ".log", counts = base .. ".counts", script = base .. ".sh" }
+  local unit = { name = name, judge = judge, number = number,
+    rank = rank[name:match "[^/]+$"] or math.huge, script = base .. ".sh",
+    log = base .. ".log", counts = base .. ".counts" }
+  units[number] = unit
   -- Signals are what they are on a terminal, also where this was started in the
   -- background. One that failed may have left children that nobody waits for.
-  units[number].text = ([[
+  process.write_file(unit.script, ([[
+began=$(date +%%s)
 env --default-signal %s UVWSS_COUNTS=%s timeout --foreground -k 5 %d \
   %s >%s 2>&1 </dev/null
 status=$?
 [ $status = 0 ] || tools/reap %s
-echo "%d $status"
-]]):format(mark, quoted(units[number].counts), seconds, command,
-    quoted(units[number].log), mark, number)
+echo "%d $status $(($(date +%%s) - began))"
+]]):format(mark, quoted(unit.counts), seconds, command, quoted(unit.log),
+    mark, number))
 end
 
-local function ended(unit, status)
+local function ended(unit, status, took)
+  unit.took = took
   local late = status == 124 or status == 137
-  local said = late and ("was not done after %d s"):format(unit.seconds)
+  local said = late and ("was not done after %d s"):format(seconds)
     or status and ("ended with status %d"):format(status)
     or "was never heard of again"
   local good, bad, skip = unit.judge(status == 0, said, unit)
@@ -103,19 +110,20 @@ local function ended(unit, status)
 end
 
 local function run_all()
+  if #units == 0 then return end
+  local order = table.move(units, 1, #units, 1, {})
+  table.sort(order, function(a, b)
+    return a.rank < b.rank or a.rank == b.rank and a.number < b.number
+  end)
   local list = {}
-  for i, unit in ipairs(units) do
-    process.write_file(unit.script, unit.text)
-    list[i] = quoted(unit.script)
-  end
-  if #list == 0 then return end
+  for i, unit in ipairs(order) do list[i] = quoted(unit.script) end
   local jobs = options.jobs or (tonumber(lines_of "nproc"[1]) or 1) + 1
   local pipe = assert(io.popen(("%s printf '%%s\\n' %s | xargs -n 1 -P %d sh")
     :format(environment, table.concat(list, " "), jobs)))
   for line in pipe:lines() do
-    local number, status = line:match "^(%d+) (%d+)$"
+    local number, status, took = line:match "^(%d+) (%d+) (%d+)$"
     if number then
-      ended(units[tonumber(number)], tonumber(status))
+      ended(units[tonumber(number)], tonumber(status), took)
     else
       print(line) -- a child that was left
     end
@@ -146,15 +154,14 @@ local function judge_unit_test(ok, said, unit)
     bad = 1
   end
   if bad > 0 or skip > 0 then io.write(log, "\n") end
-  print(("%s: %d ok, %d failed%s%s"):format(unit.name, good, bad,
+  print(("%s: %d ok, %d failed%s (%s)"):format(unit.name, good, bad,
     skip > 0 and (", %d skipped"):format(skip) or "",
-    ok and "" or " (" .. said .. ")"))
+    ok and unit.took .. " s" or said))
   return good, bad, skip
 end
 
 local function add_unit_test(program)
-  add(program, options.wrap .. " " .. quoted(program), unit_seconds,
-    judge_unit_test)
+  add(program, options.wrap .. " " .. quoted(program), judge_unit_test)
 end
 
 local function add_unit_tests()
@@ -205,10 +212,6 @@ local function spec_files()
       table.insert(folders[name], quoted(file))
     end
   end
-  table.sort(list, function(a, b)
-    local first, second = rank[a.name] or math.huge, rank[b.name] or math.huge
-    return first < second or first == second and a.name < b.name
-  end)
   return list
 end
 
@@ -227,16 +230,14 @@ local function add_specs()
   for _, file in ipairs(files) do
     add(file.name, ("lua5.4 /usr/bin/busted --ignore-lua "
       .. "--output=tools/busted_output.lua %s %s"):format(
-        table.concat(words, " "), table.concat(file, " ")), spec_seconds,
-      judge_specs)
+        table.concat(words, " "), table.concat(file, " ")), judge_specs)
   end
 end
 
 -- Without it the plain interpreter would run, and everything look fine.
 assert(not options.bin or read(bin .. "/lua5.4"), bin .. " has no lua5.4")
-os.execute(("rm -rf %s && mkdir -p %s"):format(quoted(logs), quoted(logs)))
-add_specs()
 add_unit_tests()
+add_specs()
 run_all()
 os.execute("rm -rf " .. quoted(certs))
 
@@ -246,5 +247,5 @@ if skipped > 0 then
   if ci and ci ~= "" then failed = failed + skipped end
 end
 print(("%d passed, %d failed"):format(passed, failed))
-local asked_for_one = options.c and options.c ~= "no"
-os.exit(failed == 0 and (passed > 0 or asked_for_one) and 0 or 1)
+local some = passed > 0 or (options.c and options.c ~= "no")
+os.exit(failed == 0 and some and 0 or 1, true)
