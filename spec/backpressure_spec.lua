@@ -172,7 +172,7 @@ describe("a connection whose messages nobody takes", function()
     local server <close> = flood(256, MIB)
     local code, before, more
     wss.run(function()
-      local ws = connect(server)
+      local ws = connect(server, { close_timeout = 60 })
       local teller = wss.connect(url .. "/tell")
       ask(teller)
       before = resident()

@@ -62,6 +62,7 @@ local function site(scheme, version, options)
 
   local all = {
     subprotocols = { "second.v1", "third.v1" },
+    ping_interval = false, -- the pings are counted
     tls = scheme == "wss" and { cert = certs("server").cert,
       key = certs("server").key, max_version = version } or nil,
     onupgrade = function(_, request)
