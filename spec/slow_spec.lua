@@ -59,7 +59,8 @@ end
 local function finish(server, child)
   server:publish("news", "end")
   -- Nobody blocks on the child before it has ended: the loop is its server.
-  while server.count > silent_n do wss.sleep(0.01) end
+  -- Those who read take their leave, and then the silent ones are gone, too.
+  while server.count > 0 do wss.sleep(0.01) end
   server:close(0)
   return child
 end
