@@ -119,7 +119,7 @@ asan: ## everything under AddressSanitizer, LeakSanitizer and UBSan
 	@tools/deps asan
 	@$(MAKE) VARIANT=asan files tests build/asan/bin/lua5.4
 	@$(MAKE) VARIANT=nopin files
-	@$(SUITE) out=build/asan bin=build/asan/bin
+	@$(SUITE) out=build/asan bin=build/asan/bin slow=2
 
 .PHONY: valgrind
 valgrind: ## unit tests, and specs tagged #valgrind, under memcheck
