@@ -94,8 +94,8 @@ describe("tls:verify", function()
   end)
 
   it("can be used in onverify, and in a coroutine", function()
-    local inner, tls = trusting(), nil
-    tls = trusting { onverify = function(_, cert)
+    local inner = trusting()
+    local tls = trusting { onverify = function(_, cert)
       return inner:verify(cert.pem, nil, { intermediates =
         nth("server.crt", 2) }) ~= nil
     end }

@@ -38,30 +38,30 @@ struct tls_identity {
 /* docs/reference.md, "TLS options", says what each means. */
 struct tls_options {
   struct tls_list ca; /* each a file, a folder, or PEM text */
-  bool system_ca;     /* true adds the system's store to 'ca' */
   const char *cert, *key, *password; /* files or PEM text */
   const char *server_name;           /* SNI and the name verified */
   struct tls_list pins;              /* "sha256/BASE64" of an SPKI */
   enum tls_version min_version, max_version;
   const char *ciphers, *ciphersuites, *groups;
   struct tls_list alpn;
+  bool system_ca;     /* true adds the system's store to 'ca' */
   bool session;       /* keep tickets for a resumption */
-  const char *keylog; /* path; SSLKEYLOGFILE otherwise */
-  unsigned max_depth; /* intermediates */
   bool strict;        /* X.509 strict checks */
   bool insecure;      /* verify nothing */
+  bool crl_chain;     /* 'crl' is for the whole chain, else the leaf alone */
+  unsigned max_depth; /* intermediates */
+  const char *keylog; /* path; SSLKEYLOGFILE otherwise */
   struct tls_list crl; /* revocation lists: files or PEM text */
-  bool crl_chain;     /* for the whole chain, else for the leaf alone */
   enum tls_ocsp stapled; /* what is asked of a server */
 
   /* The server's. What is above holds for both but for server_name, pins,
   ** insecure and 'ca', which is 'client_ca' here. */
-  bool server;
   struct tls_list client_ca; /* each a file, a folder, or PEM text */
   enum tls_verify_client verify_client;
   const struct tls_identity *sni; /* by name: "a.example", "*.b.example" */
   size_t sni_count;
   const char *ocsp;   /* file (DER) with the answer to staple */
+  bool server;        /* these count */
   bool tickets;       /* resumption, with keys that change */
 };
 
