@@ -485,8 +485,15 @@ end)
 describe("docs/reference.md", function()
   local whole, pieces = programs "docs/reference.md"
 
-  it("has three programs and one piece, which are run here", function()
-    assert.are.same({ 3, 1 }, { #whole, #pieces })
+  it("has three programs and two pieces, which are run here", function()
+    assert.are.same({ 3, 2 }, { #whole, #pieces })
+  end)
+
+  it("tells how to look a month ahead", function()
+    local body = "local wss = require \"uvwss\"\n" .. pieces[1]
+      :gsub("\"ca%.crt\"", ("%q"):format(certs.ca))
+      :gsub("\"server%.crt\"", ("%q"):format(tls.cert))
+    assert.are.equal("good for a month\n", run(body, 0))
   end)
 
   it("begins with a program that works", function()
@@ -532,7 +539,7 @@ describe("docs/reference.md", function()
   it("tells how to drive the loop from another", function()
     local fired, polled = 0, 0
     wss.timer(0.001, function() fired = fired + 1 end)
-    assert(load(pieces[1], "=piece", "t", { wss = wss,
+    assert(load(pieces[2], "=piece", "t", { wss = wss,
       poll = function(fd, seconds)
         assert.are.equal("number", type(fd))
         assert.is_true(seconds >= 0)
