@@ -50,7 +50,10 @@ local rows = {
     close = { "number?", good = {} },
     stats = { good = {} },
   },
-  Tls = { reload = { good = {} } },
+  Tls = {
+    reload = { good = {} },
+    verify = { "string", "string?", "table?", good = { "no certificate" } },
+  },
   Timer = { cancel = { good = {} } },
   Writer = {
     write = { "string", "function?", good = { "x" } },
@@ -519,6 +522,7 @@ local handler = { "function" }
 local text = { "string", bad = { "NUL\0byte" } }
 local list = { "string", "table", bad = { { 1 }, { "x", {} }, { "x\0" } } }
 local boolean = { "boolean" }
+local crl_check = { "string", bad = { "", "Leaf", "all", "leaf\0" } }
 local connect_options = {
   subprotocols = { "string", "table",
     bad = { "no token", "", { "a", "a" }, { 1 }, { "a,b" } } },
@@ -550,7 +554,9 @@ local tls_options = {
   max_version = version, ciphers = text, ciphersuites = text, groups = text,
   alpn = list, session = boolean, keylog = text,
   max_depth = { "number", bad = { -1, 1.5, 101, 1 << 32, math.huge } },
-  strict = boolean, insecure = boolean, trace = handler,
+  strict = boolean, insecure = boolean, trace = handler, crl = list,
+  crl_check = crl_check, onverify = handler,
+  ocsp = { "string", bad = { "", "Staple", "always", "staple\0" } },
 }
 
 local listen_options = {
@@ -580,7 +586,7 @@ local server_tls_options = {
   ciphersuites = text, groups = text, alpn = list, tickets = boolean,
   keylog = text,
   max_depth = { "number", bad = { -1, 1.5, 101, 1 << 32, math.huge } },
-  strict = boolean, trace = handler,
+  strict = boolean, trace = handler, crl = list, crl_check = crl_check,
 }
 
 local function takes(rule, given)
@@ -1128,7 +1134,7 @@ local last = setmetatable({}, { __gc = function(self)
   for _, object in ipairs(self.objects) do
     for _, name in ipairs { "send", "stream", "receive", "messages", "ping",
       "pause", "resume", "reconnect", "close", "terminate", "stats", "write",
-      "finish", "cancel", "reload", "publish", "broadcast", "connections",
+      "finish", "cancel", "reload", "verify", "publish", "broadcast", "connections",
       "subscribe", "unsubscribe" } do
       local method = self.methods[object][name]
       if method then

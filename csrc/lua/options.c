@@ -402,9 +402,9 @@ bool options_tls_is_server(lua_State *L, int index) {
   };
   int i;
   if (lua_getfield(L, index, "ocsp") == LUA_TSTRING &&
-      !is_client_word(lua_tostring(L, -1)))
-    return true; /* the file to staple */
-  lua_pop(L, 1);
+      !is_client_word(lua_tostring(L, -1)) &&
+      lua_getfield(L, index, "cert") != LUA_TNIL)
+    return true; /* the file to staple, with the certificate */
   for (i = 0; names[i] != NULL; i++) {
     bool there = lua_getfield(L, index, names[i]) != LUA_TNIL;
     lua_pop(L, 1);
