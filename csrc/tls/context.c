@@ -262,10 +262,12 @@ static struct base_error *judge(const struct tls_rules *rules,
   return err;
 }
 
+/* The user may reload in there: what this began with stays until the end. */
 struct base_error *tls_context_verify(struct tls_context *c,
                                       const struct tls_query *q,
                                       struct tls_peer **out) {
-  struct tls_rules rules = c->material->rules;
+  struct tls_material *m = tls_material_ref(c->material);
+  struct tls_rules rules = m->rules;
   STACK_OF(X509) *all = NULL;
   struct tls_name name;
   struct tls_case what;
@@ -280,15 +282,16 @@ struct base_error *tls_context_verify(struct tls_context *c,
   if (err == NULL) {
     what.leaf = sk_X509_value(all, 0);
     what.sent = all;
-    what.store = SSL_CTX_get_cert_store(c->material->ssl);
+    what.store = SSL_CTX_get_cert_store(m->ssl);
     what.name = q->name != NULL ? &name : NULL;
     what.now = q->dated ? q->now : (double)time(NULL);
     err = judge(&rules, &what, q, out);
   }
-  if (rules.crls != c->material->rules.crls)
+  if (rules.crls != m->rules.crls)
     sk_X509_CRL_pop_free(rules.crls, X509_CRL_free);
   sk_X509_pop_free(all, X509_free);
   tls_name_deinit(&name);
+  tls_material_unref(m);
   ERR_clear_error();
   return err;
 }
