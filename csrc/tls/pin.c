@@ -68,11 +68,12 @@ bool tls_pin_of(uint8_t out[32], const X509 *x) {
   return ok;
 }
 
-bool tls_pins_match(const struct tls_pins *p, const STACK_OF(X509) *chain) {
+bool tls_pins_match(const struct tls_pins *p, const STACK_OF(X509) *chain,
+                    int n) {
   uint8_t digest[32];
   size_t k;
   int i;
-  for (i = 0; i < sk_X509_num(chain); i++) { /* -1 for NULL */
+  for (i = 0; i < n && i < sk_X509_num(chain); i++) { /* -1 for NULL */
     if (!tls_pin_of(digest, sk_X509_value(chain, i)))
       return false;
     for (k = 0; k < p->count; k++)

@@ -27,7 +27,9 @@ void tls_pins_deinit(struct tls_pins *p); /* zeroed memory is fine */
 /* False when the digest cannot be made. */
 bool tls_pin_of(uint8_t out[32], const X509 *x);
 
-/* Is the key of one certificate of the chain in the list? NULL is no chain. */
-bool tls_pins_match(const struct tls_pins *p, const STACK_OF(X509) *chain);
+/* Is the key of one of the first 'n' certificates of the chain in the list?
+** NULL is no chain. */
+bool tls_pins_match(const struct tls_pins *p, const STACK_OF(X509) *chain,
+                    int n);
 
 #endif
