@@ -70,7 +70,8 @@ static struct base_error *refuse(const char *host) {
 ** business but ours. How long it is without. */
 static size_t without_zone(const char *host, size_t n) {
   const char *zone = (const char *)memchr(host, '%', n);
-  return zone != NULL && zone[1] != '\0' && memchr(host, ':', n) != NULL
+  return zone != NULL && zone[1] != '\0' &&
+             memchr(host, ':', (size_t)(zone - host)) != NULL
            ? (size_t)(zone - host)
            : n;
 }
