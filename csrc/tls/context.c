@@ -249,7 +249,9 @@ static struct base_error *judge(const struct tls_rules *rules,
     tls_ocsp_judge(rules, c, q->ocsp, q->ocsp_size, &j);
   if (q->ask != NULL)
     tls_judgement_ask(
-      &j, tls_peer_of_chain(j.err == NULL ? j.chain : c->sent, j.err == NULL),
+      &j,
+      tls_peer_of_chain(j.err == NULL ? j.chain : c->sent,
+                        j.err == NULL && !rules->insecure),
       c->sent, c->name, q->ask, q->ask_ctx);
   if (j.err == NULL) {
     *out = tls_peer_of_chain(j.chain, !rules->insecure && !j.overruled);

@@ -96,7 +96,9 @@ static void ask(struct tls_session *s) {
   struct tls_judgement *j = &s->verdict;
   STACK_OF(X509) *chain = j->err == NULL ? j->chain : s->came;
   struct tls_peer *peer =
-    chain != NULL ? peer_of(s, chain, j->err == NULL) : NULL;
+    chain != NULL ? peer_of(s, chain, j->err == NULL &&
+                                        !s->material->rules.insecure)
+                  : NULL;
   size_t n;
   const uint8_t *der = staple(s, &n);
   if (peer != NULL &&
