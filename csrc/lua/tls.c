@@ -1,5 +1,6 @@
 #include "lua/tls.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "lua/binding.h"
@@ -223,7 +224,10 @@ static void set_string(lua_State *L, const char *name, const char *s) {
   lua_setfield(L, -2, name);
 }
 
+/* A date that cannot be read (the peer wrote it) is none. */
 static void set_seconds(lua_State *L, const char *name, double seconds) {
+  if (isnan(seconds))
+    return;
   lua_pushinteger(L, (lua_Integer)seconds);
   lua_setfield(L, -2, name);
 }
@@ -246,8 +250,10 @@ void push_cert(lua_State *L, const struct tls_peer *p, size_t i) {
   lua_setfield(L, -2, "names");
   set_seconds(L, "not_before", c->not_before);
   set_seconds(L, "not_after", c->not_after);
-  lua_pushnumber(L, (c->not_after - net_clock_epoch()) / 86400.0);
-  lua_setfield(L, -2, "days_left");
+  if (!isnan(c->not_after)) {
+    lua_pushnumber(L, (c->not_after - net_clock_epoch()) / 86400.0);
+    lua_setfield(L, -2, "days_left");
+  }
   set_string(L, "sha256", c->sha256);
   set_string(L, "spki_sha256", c->spki_sha256);
   set_string(L, "pem", c->pem);

@@ -54,8 +54,8 @@ local retry = require "uvwss.retry"
 ---@field serial string       lower-case hex
 ---@field names string[]      subject alternative names
 ---@field not_before integer  epoch seconds
----@field not_after integer   epoch seconds
----@field days_left number    negative once expired
+---@field not_after? integer  epoch seconds; nil where it cannot be read
+---@field days_left? number   negative once expired
 ---@field sha256 string       of the whole certificate, lower-case hex
 ---@field spki_sha256 string  "sha256/BASE64", as `pins` takes it
 ---@field pem string

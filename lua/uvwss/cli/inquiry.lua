@@ -144,7 +144,8 @@ function Inquiry:conclude()
   end
   if report.tls then
     for _, cert in ipairs(report.tls.chain) do
-      cert.days_left = (cert.not_after - report.at) / 86400
+      cert.days_left = cert.not_after
+        and (cert.not_after - report.at) / 86400
     end
   end
 end

@@ -91,6 +91,7 @@ end
 ---@param seconds number
 ---@return string
 function text.date(seconds)
+  if not seconds then return "a date that cannot be read" end
   return os.date("!%Y-%m-%d %H:%M:%S UTC", math.floor(seconds)) --[[@as string]]
 end
 
