@@ -20,6 +20,7 @@ enum {
 
 struct search {
   const struct tls_rules *rules;
+  struct tls_rules unlisted; /* the same without revocation lists; borrows */
   const struct tls_case *c;
   X509 *pool[POOL_MAX];
   int size;
@@ -112,6 +113,9 @@ static bool is_of_path(const struct tls_verdict *v) {
   case X509_V_ERR_INVALID_POLICY_EXTENSION:
   case X509_V_ERR_UNABLE_TO_GET_CRL:
   case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+  case X509_V_ERR_CRL_SIGNATURE_FAILURE: /* another issuer of that name */
+  case X509_V_ERR_UNABLE_TO_DECRYPT_CRL_SIGNATURE:
+  case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
   case X509_V_ERR_CRL_PATH_VALIDATION_ERROR:
     return true;
   default:
@@ -205,7 +209,8 @@ static void find_unreadable(const struct search *s, struct tls_verdict *v) {
     }
 }
 
-static void walk(struct search *s, X509_STORE_CTX *ctx, struct path *p) {
+static void walk(struct search *s, const struct tls_rules *rules,
+                 X509_STORE_CTX *ctx, struct path *p) {
   int right = 0;
   struct tls_verdict *v = &p->verdict;
   memset(p, 0, sizeof *p);
@@ -214,7 +219,7 @@ static void walk(struct search *s, X509_STORE_CTX *ctx, struct path *p) {
   v->trusted = s->rules->trusted;
   v->max_depth = s->rules->max_depth;
   v->now = s->c->now;
-  if (!tls_verify_prepare(ctx, s->rules, s->c) ||
+  if (!tls_verify_prepare(ctx, rules, s->c) ||
       X509_STORE_CTX_set_app_data(ctx, &right) != 1) {
     v->code = X509_V_ERR_OUT_OF_MEM;
     return;
@@ -228,6 +233,25 @@ static void walk(struct search *s, X509_STORE_CTX *ctx, struct path *p) {
   else
     p->ok = tls_profile_check(s->rules, p->chain, p->untrusted, v);
   account(s, p, right);
+}
+
+/*
+** OpenSSL looks into the revocation lists before it looks at the signatures of
+** a path. A list may be long, and what was sent may be forged: after the first
+** path, this is done only for those that are good without. False: no memory.
+*/
+static bool walk_cheaply(struct search *s, bool first, STACK_OF(X509) *pool,
+                         X509_STORE_CTX *ctx, struct path *p) {
+  if (!first && s->rules->crls != NULL) {
+    walk(s, &s->unlisted, ctx, p);
+    if (!p->ok)
+      return true;
+    X509_STORE_CTX_cleanup(ctx);
+    if (X509_STORE_CTX_init(ctx, s->c->store, s->c->leaf, pool) != 1)
+      return false;
+  }
+  walk(s, s->rules, ctx, p);
+  return true;
 }
 
 /* ---- which way to go from there ------------------------------------------ */
@@ -268,6 +292,12 @@ static bool is_revoked(const struct path *p) {
   return p->verdict.code == X509_V_ERR_CERT_REVOKED;
 }
 
+/* A leaf that is in the store needs no other certificate. OpenSSL looks there
+** for it last, and keeps the path that led nowhere above it. */
+static bool is_beside_anchor(const struct path *p) {
+  return p->untrusted == 0 && sk_X509_num(p->chain) > 1;
+}
+
 static bool accept(struct tls_judgement *out, const struct path *p) {
   out->chain = X509_chain_up_ref(p->chain);
   return out->chain != NULL;
@@ -280,13 +310,15 @@ static bool try_set(struct search *s, uint64_t set,
   X509_STORE_CTX *ctx = X509_STORE_CTX_new();
   struct path p;
   bool ok = pool != NULL && ctx != NULL &&
-            X509_STORE_CTX_init(ctx, s->c->store, s->c->leaf, pool) == 1;
+            X509_STORE_CTX_init(ctx, s->c->store, s->c->leaf, pool) == 1 &&
+            walk_cheaply(s, set == 0, pool, ctx, &p);
   if (ok) {
-    walk(s, ctx, &p);
     if (p.ok)
       ok = accept(out, &p);
     else if (p.verdict.code == X509_V_ERR_OUT_OF_MEM)
       ok = false;
+    else if (is_beside_anchor(&p) && !is_revoked(&p))
+      add_set(s, ~UINT64_C(0));
     else if (!is_final(&p.verdict))
       branch(s, set, &p);
     else
@@ -311,6 +343,8 @@ bool tls_path_verify(const struct tls_rules *rules, const struct tls_case *c,
   int i;
   if (ok) {
     s->rules = rules;
+    s->unlisted = *rules;
+    s->unlisted.crls = NULL;
     s->c = c;
     fill_pool(s);
     add_set(s, 0);
