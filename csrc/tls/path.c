@@ -183,8 +183,7 @@ static bool is_unreadable(const X509 *x) {
 static void blame(struct tls_verdict *v, const X509 *x, int depth) {
   v->cert = x;
   v->depth = depth;
-  v->flaw = tls_profile_has_duplicate(x) ? TLS_FLAW_DUPLICATE_EXTENSION
-                                         : TLS_FLAW_NONE;
+  v->flaw = tls_profile_repeats(x);
   v->code = X509_V_ERR_INVALID_EXTENSION;
 }
 

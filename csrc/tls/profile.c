@@ -6,7 +6,12 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
-enum { SERIAL_BYTES = 20, LABEL_BYTES = 63, NAME_BYTES = 253 };
+enum {
+  SERIAL_BYTES = 20,
+  LABEL_BYTES = 63,
+  NAME_BYTES = 253,
+  EXTENSIONS_MAX = 256 /* each is compared with each; twenty are many */
+};
 
 /* What constrains the names below, gathered from the anchor down. */
 struct constraints {
@@ -42,15 +47,17 @@ static bool is_ca(const X509 *x) {
 
 /* ---- extensions --------------------------------------------------------- */
 
-bool tls_profile_has_duplicate(const X509 *x) {
+enum tls_flaw tls_profile_repeats(const X509 *x) {
   int i, k, n = X509_get_ext_count(x);
+  if (n > EXTENSIONS_MAX)
+    return TLS_FLAW_TOO_MANY_EXTENSIONS;
   for (i = 1; i < n; i++) {
     const ASN1_OBJECT *o = X509_EXTENSION_get_object(X509_get_ext(x, i));
     for (k = 0; k < i; k++)
       if (OBJ_cmp(o, X509_EXTENSION_get_object(X509_get_ext(x, k))) == 0)
-        return true;
+        return TLS_FLAW_DUPLICATE_EXTENSION;
   }
-  return false;
+  return TLS_FLAW_NONE;
 }
 
 /* The extension as a structure, which the caller frees; NULL if there is none.
@@ -314,8 +321,10 @@ static enum tls_flaw flaw_at(const struct tls_rules *rules,
   enum tls_flaw flaw = TLS_FLAW_NONE;
   if (!is_key_type_known(x))
     return TLS_FLAW_KEY_TYPE;
-  if (!anchor && tls_profile_has_duplicate(x))
-    return TLS_FLAW_DUPLICATE_EXTENSION;
+  if (!anchor)
+    flaw = tls_profile_repeats(x);
+  if (flaw != TLS_FLAW_NONE)
+    return flaw;
   if (!anchor && depth == 0 && is_ca(x))
     return TLS_FLAW_CA_AS_LEAF;
   if (!anchor && rules->strict)

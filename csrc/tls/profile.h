@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "tls/verdict.h"
+#include "tls/verdict.h"
 #include "tls/verify.h"
 
 /*
@@ -17,7 +18,8 @@ bool tls_profile_check(const struct tls_rules *rules,
                        const STACK_OF(X509) *chain, int untrusted,
                        struct tls_verdict *v);
 
-/* RFC 5280, 4.2: has it an extension more than once? */
-bool tls_profile_has_duplicate(const X509 *x);
+/* RFC 5280, 4.2: the flaw if it has an extension more than once, or more of them
+** than can be compared in a short time. */
+enum tls_flaw tls_profile_repeats(const X509 *x);
 
 #endif

@@ -26,6 +26,9 @@
     X509_V_ERR_EE_KEY_TOO_SMALL) \
   X(DUPLICATE_EXTENSION, "duplicate_extension", \
     "has an extension twice (RFC 5280, 4.2)", X509_V_ERR_INVALID_EXTENSION) \
+  X(TOO_MANY_EXTENSIONS, "invalid_extension", \
+    "has more extensions than are compared with each other", \
+    X509_V_ERR_INVALID_EXTENSION) \
   X(CA_AS_LEAF, "ca_as_leaf", "is a CA's, and no " \
     "CA's certificate is taken for a server's or a client's", \
     X509_V_ERR_INVALID_PURPOSE) \
