@@ -112,9 +112,10 @@ static bool single_has_critical(OCSP_SINGLERESP *one) {
   return false;
 }
 
-/* Is it about this certificate of this issuer? */
+/* Is it about this certificate of this issuer? '*lost' if that cannot be told,
+** for want of memory. */
 static bool is_about(const OCSP_SINGLERESP *one, const X509 *leaf,
-                     const X509 *issuer) {
+                     const X509 *issuer, bool *lost) {
   const OCSP_CERTID *id = OCSP_SINGLERESP_get0_id(one);
   OCSP_CERTID *mine;
   ASN1_OBJECT *digest = NULL;
@@ -128,6 +129,7 @@ static bool is_about(const OCSP_SINGLERESP *one, const X509 *leaf,
   md = EVP_get_digestbyobj(digest);
   mine = md != NULL ? OCSP_cert_to_id(md, leaf, issuer) : NULL;
   same = mine != NULL && OCSP_id_cmp(mine, id) == 0;
+  *lost = *lost || (md != NULL && mine == NULL);
   OCSP_CERTID_free(mine);
   return same;
 }
@@ -157,12 +159,12 @@ static enum tls_flaw judge_answers(OCSP_BASICRESP *basic, const X509 *leaf,
                                    double *until) {
   double produced = tls_text_epoch(OCSP_resp_get0_produced_at(basic));
   enum tls_flaw good = TLS_FLAW_OCSP_OTHER;
-  bool unknown = false, critical = false, fresh = false;
+  bool unknown = false, critical = false, fresh = false, lost = false;
   int i;
   for (i = 0; i < OCSP_resp_count(basic); i++) {
     OCSP_SINGLERESP *one = OCSP_resp_get0(basic, i);
     int status;
-    if (!is_about(one, leaf, issuer))
+    if (!is_about(one, leaf, issuer, &lost))
       continue;
     status = OCSP_single_get0_status(one, NULL, NULL, NULL, NULL);
     if (status == V_OCSP_CERTSTATUS_REVOKED)
@@ -173,6 +175,8 @@ static enum tls_flaw judge_answers(OCSP_BASICRESP *basic, const X509 *leaf,
       good = judge_age(one, produced, now, until);
     fresh = fresh || good == TLS_FLAW_NONE;
   }
+  if (lost) /* it may have been the worst */
+    return TLS_FLAW_OCSP_MALFORMED;
   if (critical)
     return TLS_FLAW_OCSP_CRITICAL;
   return unknown ? TLS_FLAW_OCSP_UNKNOWN : good;

@@ -64,7 +64,7 @@ static const struct scenario {
   {"topics", {3, 11, 5}, 0, false},
   {"local", {1, 3, 2}, 0, false},
   {"mutual", {97, 499, 101}, 0, false},
-  {"verify", {13, 97, 19}, 21, false},
+  {"verify", {13, 97, 19}, 22, false},
 };
 
 static struct echo server;
