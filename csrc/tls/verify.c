@@ -62,6 +62,22 @@ static bool at_anchor(X509_STORE_CTX *ctx) {
          depth >= X509_STORE_CTX_get_num_untrusted(ctx);
 }
 
+/*
+** An anchor is not looked up in lists (RFC 5280, 6.1.3 is about those below it).
+** A root's own list is there for the one below; of an anchor that somebody else
+** has issued, whom nobody trusts, there can be none that OpenSSL would take.
+*/
+static bool is_list_of_anchor(X509_STORE_CTX *ctx, const X509 *x, int err) {
+  if (err != X509_V_ERR_UNABLE_TO_GET_CRL &&
+      err != X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER &&
+      err != X509_V_ERR_CRL_SIGNATURE_FAILURE &&
+      err != X509_V_ERR_KEYUSAGE_NO_CRL_SIGN)
+    return false;
+  return X509_STORE_CTX_get0_parent_ctx(ctx) == NULL && at_anchor(ctx) &&
+         X509_STORE_CTX_get_error_depth(ctx) > 0 &&
+         (X509_get_extension_flags((X509 *)x) & EXFLAG_SI) == 0;
+}
+
 /* RFC 5280, 4.1.2.5: valid through notAfter, the whole second. OpenSSL takes
 ** it for the first one after. */
 static bool is_last_second(X509_STORE_CTX *ctx, const X509 *x) {
@@ -80,6 +96,7 @@ static int on_step(int ok, X509_STORE_CTX *ctx) {
     return 1;
   }
   if (x == NULL || !((at_anchor(ctx) && is_form(x, code)) ||
+                     is_list_of_anchor(ctx, x, code) ||
                      (code == X509_V_ERR_CERT_HAS_EXPIRED &&
                       is_last_second(ctx, x))))
     return 0;
