@@ -10,13 +10,16 @@
 #include "tls/verdict.h"
 
 enum {
-  POOL_MAX = 64,       /* certificates sent that a search can leave out */
+  POOL_MAX = 63,       /* certificates sent that a search can leave out */
   SETS_MAX = 256,      /* of certificates left out, tried or waiting */
   SIGNATURES_MAX = 64, /* checked, until the search ends; each costs up to a
                           millisecond */
   BYTES_MAX = 512 * 1024 /* of certificates in the paths tried: names and
                             constraints cost the product of their numbers */
 };
+
+/* In a set: what was sent goes before what is trusted. */
+static const uint64_t sent_first = UINT64_C(1) << POOL_MAX;
 
 struct search {
   const struct tls_rules *rules;
@@ -208,7 +211,7 @@ static void find_unreadable(const struct search *s, struct tls_verdict *v) {
     }
 }
 
-static void walk(struct search *s, const struct tls_rules *rules,
+static void walk(struct search *s, const struct tls_rules *rules, uint64_t set,
                  X509_STORE_CTX *ctx, struct path *p) {
   int right = 0;
   struct tls_verdict *v = &p->verdict;
@@ -220,6 +223,12 @@ static void walk(struct search *s, const struct tls_rules *rules,
   v->now = s->c->now;
   if (!tls_verify_prepare(ctx, rules, s->c) ||
       X509_STORE_CTX_set_app_data(ctx, &right) != 1) {
+    v->code = X509_V_ERR_OUT_OF_MEM;
+    return;
+  }
+  if ((set & sent_first) != 0 &&
+      X509_VERIFY_PARAM_clear_flags(X509_STORE_CTX_get0_param(ctx),
+                                    X509_V_FLAG_TRUSTED_FIRST) != 1) {
     v->code = X509_V_ERR_OUT_OF_MEM;
     return;
   }
@@ -239,17 +248,17 @@ static void walk(struct search *s, const struct tls_rules *rules,
 ** a path. A list may be long, and what was sent may be forged: after the first
 ** path, this is done only for those that are good without. False: no memory.
 */
-static bool walk_cheaply(struct search *s, bool first, STACK_OF(X509) *pool,
+static bool walk_cheaply(struct search *s, uint64_t set, STACK_OF(X509) *pool,
                          X509_STORE_CTX *ctx, struct path *p) {
-  if (!first && s->rules->crls != NULL) {
-    walk(s, &s->unlisted, ctx, p);
+  if (set != 0 && s->rules->crls != NULL) {
+    walk(s, &s->unlisted, set, ctx, p);
     if (!p->ok)
       return true;
     X509_STORE_CTX_cleanup(ctx);
     if (X509_STORE_CTX_init(ctx, s->c->store, s->c->leaf, pool) != 1)
       return false;
   }
-  walk(s, s->rules, ctx, p);
+  walk(s, s->rules, set, ctx, p);
   return true;
 }
 
@@ -283,6 +292,10 @@ static void branch(struct search *s, uint64_t set, const struct path *p) {
   }
   if (at_fault != 0)
     add_set(s, set | at_fault);
+  /* A root that is trusted and has expired, and a certificate of the same CA
+  ** by another that is trusted */
+  if (depth > 0 && depth >= p->untrusted)
+    add_set(s, set | sent_first);
   for (i = p->untrusted - 1; i > 0; i--)
     add_set(s, set | bit_of(s, sk_X509_value(p->chain, i)));
 }
@@ -310,7 +323,7 @@ static bool try_set(struct search *s, uint64_t set,
   struct path p;
   bool ok = pool != NULL && ctx != NULL &&
             X509_STORE_CTX_init(ctx, s->c->store, s->c->leaf, pool) == 1 &&
-            walk_cheaply(s, set == 0, pool, ctx, &p);
+            walk_cheaply(s, set, pool, ctx, &p);
   if (ok) {
     if (p.ok)
       ok = accept(out, &p);
