@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "tls/text.h"
@@ -69,12 +70,32 @@ end:
   return ok;
 }
 
+/* RFC 4055, 3.1: the hash is SHA-1 unless it is named. What cannot be read is
+** the worst. */
+static int hash_of_pss(const void *value, int type) {
+  RSA_PSS_PARAMS *p = NULL;
+  const ASN1_OBJECT *o;
+  int md = NID_sha1;
+  if (type == V_ASN1_SEQUENCE)
+    p = (RSA_PSS_PARAMS *)ASN1_item_unpack((const ASN1_STRING *)value,
+                                           ASN1_ITEM_rptr(RSA_PSS_PARAMS));
+  if (p != NULL && p->hashAlgorithm != NULL) {
+    X509_ALGOR_get0(&o, NULL, NULL, p->hashAlgorithm);
+    md = OBJ_obj2nid(o);
+  }
+  RSA_PSS_PARAMS_free(p);
+  return md;
+}
+
 static bool is_weak(const OCSP_BASICRESP *basic) {
   const ASN1_OBJECT *o;
-  int md = NID_undef, key = NID_undef;
-  X509_ALGOR_get0(&o, NULL, NULL, OCSP_resp_get0_tbs_sigalg(basic));
+  const void *value;
+  int type, md = NID_undef, key = NID_undef;
+  X509_ALGOR_get0(&o, &type, &value, OCSP_resp_get0_tbs_sigalg(basic));
   if (OBJ_find_sigid_algs(OBJ_obj2nid(o), &md, &key) != 1)
     return true;
+  if (OBJ_obj2nid(o) == NID_rsassaPss)
+    md = hash_of_pss(value, type);
   return md == NID_sha1 || md == NID_md5 || md == NID_md4;
 }
 
