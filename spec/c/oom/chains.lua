@@ -734,7 +734,7 @@ BggqhkjOPQQDAgNIADBFAiEAlF021MNE0vTxMk9ytO3diB6rT1sQwCLlgE2N+14K
 usgCIHg8OtTMNj1Qtl0HNthMewIkF9LJGUIDD5Yv4S3mkr8E
 -----END CERTIFICATE-----
 ]], name = "example.com" },
-  { code = "unknown_issuer", ca = [[
+  { code = "duplicate_extension", ca = [[
 -----BEGIN CERTIFICATE-----
 MIIBjzCCATWgAwIBAgIUTmYB31d1HFhqRhF2/T0IPXrixREwCgYIKoZIzj0EAwIw
 GjEYMBYGA1UEAwwPeDUwOS1saW1iby1yb290MCAXDTcwMDEwMTAwMDAwMVoYDzI5
