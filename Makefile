@@ -46,6 +46,9 @@ OBJ := build/$(VARIANT)/obj
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
+# Of a harness, whose main is libFuzzer's own.
+SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined \
+  -fno-sanitize-recover=all
 SANITIZE := $(SANITIZE_$(VARIANT))
 ifneq ($(SANITIZE),)
 CFLAGS := -O1 -g -fno-omit-frame-pointer
@@ -77,12 +80,15 @@ TEST_C := $(sort $(wildcard spec/c/*_test.c))
 HELPER_C := $(sort $(filter-out $(TEST_C),$(wildcard spec/c/*.c)))
 OOM_C := $(sort $(wildcard spec/c/oom/*.c))
 TSAN_C := $(sort $(wildcard spec/c/tsan/*.c))
+FUZZ_C := $(sort $(wildcard spec/fuzz/support/*.c))
 
 object = $(patsubst %.c,$(OBJ)/%.o,$(1))
 LOWER_O := $(call object,$(LOWER_C))
 LUA_O := $(call object,$(LUA_C))
 HELPER_O := $(call object,$(HELPER_C))
-TESTS := $(patsubst spec/c/%.c,$(OUT)/c/%,$(TEST_C))
+FUZZ_O := $(call object,$(FUZZ_C))
+REPLAYS := $(filter $(OUT)/c/fuzz_%,$(patsubst spec/c/%.c,$(OUT)/c/%,$(TEST_C)))
+TESTS := $(filter-out $(REPLAYS),$(patsubst spec/c/%.c,$(OUT)/c/%,$(TEST_C)))
 
 LIBS := -lssl -lcrypto -luv $(if $(wildcard csrc/ws/deflate.c),-lz)
 ARCHIVE := $(OUT)/libuvwss.a
@@ -147,6 +153,12 @@ tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)
 	@$(MAKE) VARIANT=tsan build/tsan/states
 	@$(SUITE) out=build/tsan lua=no c=build/tsan/states wrap='setarch -R'
 
+.PHONY: fuzz
+fuzz: ## T seconds of each fuzzer (spec/fuzz); FUZZ=verify narrows
+	@tools/deps fuzz
+	@$(MAKE) CC=clang VARIANT=fuzz $(FUZZ:%=build/fuzz/%)
+	@tools/fuzz $(T) $(FUZZ)
+
 .PHONY: lint
 lint: ## a second compiler's warnings, clang-tidy, cppcheck and luacheck
 	@tools/deps lint
@@ -199,6 +211,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' \
 	  Makefile
 
+# The fuzzers, and for how many seconds.
+FUZZ := $(sort $(patsubst spec/fuzz/%.c,%,$(filter-out %/replay.c,\
+  $(wildcard spec/fuzz/*.c))))
+T ?= 60
+
 # C narrows the unit tests by name, SPECS the specs by file; JOBS is how many
 # of them run at once.
 SUITE = $(LUA) tools/suite.lua $(if $(C),only=$(C)) $(if $(SPECS),\
@@ -221,7 +238,7 @@ put: files
 files: $(CORE) $(ARCHIVE)
 	@$(if $(LUA_C),:,echo "csrc/lua is not there yet: no core.so")
 
-tests: $(TESTS)
+tests: $(TESTS) $(REPLAYS)
 	@:
 
 $(OUT)/uvwss/core.so: $(LUA_O) $(ARCHIVE)
@@ -240,6 +257,22 @@ $(TESTS): $(OUT)/c/%: $(OBJ)/spec/c/%.o $(HELPER_O) $(ARCHIVE)
 	@mkdir -p $(@D)
 	@$(SAY) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka -lpthread
+
+# A harness of spec/fuzz over its corpus, and under libFuzzer.
+$(REPLAYS): $(OUT)/c/fuzz_%_test: $(OBJ)/spec/c/fuzz_%_test.o \
+  $(OBJ)/spec/fuzz/%.o $(OBJ)/spec/fuzz/replay.o $(FUZZ_O) $(ARCHIVE)
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka -lpthread
+
+# What spec/fuzz/mutate has for it says how inputs are changed.
+mutator = $(call object,$(wildcard spec/fuzz/mutate/$(1).c))
+.SECONDEXPANSION:
+$(FUZZ:%=build/fuzz/%): build/fuzz/%: $(OBJ)/spec/fuzz/%.o \
+  $$(call mutator,$$*) $(FUZZ_O) $(ARCHIVE)
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # Programs that hold Lua themselves and link the module into them. Without
 # sources nothing is made; the suite says then that there is nothing to run.
@@ -267,6 +300,7 @@ build/bench/beast: bench/server.cpp
 $(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/tsan/%.o: \
   INCLUDES += -isystem $(LUA_INCDIR)
 $(OBJ)/spec/%.o: INCLUDES += -Ispec/c
+$(OBJ)/spec/fuzz/%.o $(OBJ)/spec/c/fuzz_%.o: INCLUDES += -Ispec/fuzz
 
 $(OBJ)/%.o: %.c $(OBJ)/flags
 	@mkdir -p $(@D)

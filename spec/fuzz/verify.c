@@ -1,0 +1,615 @@
+/*
+** Certificates, revocation lists and OCSP responses through
+** tls_context_verify, which tls:verify calls.
+**
+** An input begins with eight bytes: the mode, options, the name and the time
+** that are asked about, a variant, and four more for who signs whom. What
+** follows is DER, one structure after the other (mode 0: PEM). It is signed
+** anew with keys of our own, since nothing but the signature would be looked
+** at otherwise. seeds.py writes such inputs, mutate/verify.c changes them.
+*/
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/ocsp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "fuzz.h"
+#include "support/broken.h"
+#include "support/forge.h"
+#include "support/oracle.h"
+#include "tls/context.h"
+#include "tls/peer.h"
+
+enum { HEAD = 8, CERTS_MAX = 8, NAME_MAX_BYTES = 260 };
+
+enum mode {
+  MODE_PEM,      /* the chain as it is */
+  MODE_LEAF,     /* one, signed by the root */
+  MODE_CHAIN,    /* an intermediate, and then its leaf */
+  MODE_OCSP,     /* a response as it is, about our own leaf */
+  MODE_ANSWER,   /* a response, signed by who may, or by the delegate that
+                    follows */
+  MODE_CRL,      /* a list, about our own leaf */
+  MODE_PATHS,    /* up to eight certificates, which sign each other */
+  MODE_ANCHOR,   /* an anchor, and then its leaf */
+  MODE_REVOKED,  /* a leaf, and then the list of its issuer */
+  MODE_STAPLED,  /* a leaf, and then a response about it */
+  MODE_COUNT
+};
+
+enum option {
+  OPT_LAX = 0x01,
+  OPT_CLIENT = 0x02,
+  OPT_KEEP_AKI = 0x04,
+  OPT_KEEP_ISSUER = 0x08,
+  OPT_KEEP_SIGNATURE = 0x10,
+  OPT_CRL_CHAIN = 0x20,
+  OPT_REQUIRE = 0x40,
+  OPT_BOUNDED = 0x80
+};
+
+/* Of a variant. */
+enum { BY_DELEGATE = 0x01, BY_FOLLOWER = 0x02, ABOUT_LEAF = 0x04,
+       NOT_ALONG = 0x08 };
+
+struct input {
+  const uint8_t *data; /* behind the head */
+  size_t size;
+  enum mode mode;
+  unsigned options, name, time, variant;
+  uint8_t signers[4];
+};
+
+/* What is asked. */
+struct question {
+  const struct input *in;
+  struct text chain;
+  struct text crl;
+  char *crl_item;
+  const X509_CRL *list; /* owned by the mode */
+  uint8_t *ocsp;        /* OpenSSL's; or borrowed */
+  size_t ocsp_size;
+  bool stapling;        /* responses are looked at */
+  const X509 *anchor;   /* NULL: the root */
+  char name[NAME_MAX_BYTES];
+  bool named;
+  double now;
+};
+
+double fuzz_limit_seconds = 1;
+
+/* ---- contexts ------------------------------------------------------------ */
+
+static char *pem_of(const X509 *x) {
+  struct text t = {NULL, 0};
+  forge_pem(&t, x);
+  return t.data;
+}
+
+static char *pem_of_key(EVP_PKEY *key) {
+  BIO *b = BIO_new(BIO_s_mem());
+  char *data, *out;
+  long n;
+  MUST(b != NULL && PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL,
+                                             NULL) == 1);
+  n = BIO_get_mem_data(b, &data);
+  out = (char *)calloc(1, (size_t)n + 1);
+  MUST(out != NULL);
+  memcpy(out, data, (size_t)n);
+  BIO_free(b);
+  return out;
+}
+
+struct setting {
+  bool lax, client, crl_chain, insecure;
+  enum tls_ocsp ocsp;
+};
+
+/* NULL if the anchor is none that can be trusted. */
+static struct tls_context *make_context(const struct setting *s,
+                                        const X509 *anchor) {
+  const struct forge *f = forge_get();
+  struct tls_options o;
+  struct tls_context *c;
+  struct base_error *err;
+  char *ca = pem_of(anchor), *cert = pem_of(f->leaf);
+  char *key = pem_of_key(f->keys[KEY_LEAF]);
+  const char *item = ca;
+  (s->client ? tls_options_init_server : tls_options_init)(&o);
+  if (s->client) {
+    o.client_ca.items = &item;
+    o.client_ca.count = 1;
+    o.cert = cert;
+    o.key = key;
+    o.verify_client = TLS_CLIENT_REQUIRE;
+  } else {
+    o.ca.items = &item;
+    o.ca.count = 1;
+  }
+  o.strict = !s->lax;
+  o.crl_chain = s->crl_chain;
+  o.stapled = s->ocsp;
+  o.insecure = s->insecure;
+  err = tls_context_new(&c, &o);
+  if (err != NULL)
+    oracle_error(err);
+  base_error_free(err);
+  free(key);
+  free(cert);
+  free(ca);
+  return c;
+}
+
+/* Those that trust the root are kept. */
+static struct tls_context *root_context(const struct setting *s) {
+  static struct tls_context *all[2][2][2][2][3];
+  struct tls_context **c =
+    &all[s->lax][s->client][s->crl_chain][s->insecure][s->ocsp];
+  if (*c == NULL)
+    *c = make_context(s, forge_get()->root);
+  MUST(*c != NULL);
+  return *c;
+}
+
+/* ---- questions ----------------------------------------------------------- */
+
+static double seconds(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static bool ask(void *ctx, struct tls_peer *peer,
+                const struct base_error *err) {
+  int *asked = (int *)ctx;
+  ++*asked;
+  oracle_readable(peer);
+  if (err != NULL)
+    oracle_error(err);
+  return err == NULL;
+}
+
+/* Ask once: who was accepted, with one reference, or NULL. */
+static struct tls_peer *verify(struct tls_context *c,
+                               const struct tls_query *q) {
+  struct tls_peer *p = NULL;
+  double start = seconds();
+  struct base_error *err = tls_context_verify(c, q, &p);
+  MUST(seconds() - start < fuzz_limit_seconds);
+  MUST((p == NULL) == (err != NULL));
+  MUST(ERR_peek_error() == 0);
+  if (err != NULL)
+    oracle_error(err);
+  else
+    oracle_readable(p);
+  base_error_free(err);
+  return p;
+}
+
+/* What was accepted is accepted too when less is asked for. */
+static void ask_for_less(const struct setting *setting, const X509 *anchor,
+                         const struct tls_query *query) {
+  struct setting s = *setting;
+  struct tls_query q = *query;
+  struct tls_context *c;
+  struct tls_peer *p;
+  s.lax = true;
+  s.crl_chain = false;
+  s.ocsp = TLS_OCSP_NONE;
+  q.name = NULL;
+  q.crl.count = 0;
+  q.ocsp = NULL;
+  q.ocsp_size = 0;
+  q.bounded = false;
+  c = anchor != NULL ? make_context(&s, anchor) : root_context(&s);
+  MUST(c != NULL);
+  p = verify(c, &q);
+  MUST(p != NULL);
+  tls_peer_unref(p);
+  if (anchor != NULL)
+    tls_context_unref(c);
+}
+
+static void check_accepted(const struct question *a, const struct setting *s,
+                           const struct tls_query *q,
+                           const struct tls_peer *p) {
+  struct oracle_case c;
+  c.query = q;
+  c.strict = !s->lax;
+  c.client = s->client;
+  c.insecure = false;
+  c.anchor = a->anchor != NULL ? a->anchor : forge_get()->root;
+  oracle_chain(&c, p);
+  if (s->ocsp != TLS_OCSP_NONE && !s->client && q->ocsp != NULL)
+    oracle_ocsp(p, q->ocsp, q->ocsp_size, q->now);
+  if (s->ocsp == TLS_OCSP_REQUIRE && !s->client)
+    MUST(q->ocsp != NULL);
+  if (a->list != NULL)
+    oracle_crl(p, a->list, q->now);
+  ask_for_less(s, a->anchor, q);
+}
+
+/* Who verifies nothing still shows what came. */
+static void show(const struct tls_query *query) {
+  struct setting s = {false, false, false, true, TLS_OCSP_NONE};
+  struct tls_query q = *query;
+  q.ask = NULL;
+  tls_peer_unref(verify(root_context(&s), &q));
+}
+
+static void put(const struct question *a) {
+  struct setting s = {false, false, false, false, TLS_OCSP_NONE};
+  struct tls_query q;
+  struct tls_context *c;
+  struct tls_peer *p;
+  unsigned options = a->in->options;
+  int asked = 0;
+  memset(&q, 0, sizeof q);
+  s.lax = (options & OPT_LAX) != 0;
+  s.client = (options & OPT_CLIENT) != 0;
+  s.crl_chain = (options & OPT_CRL_CHAIN) != 0;
+  if (a->stapling || (options & OPT_REQUIRE) != 0)
+    s.ocsp = (options & OPT_REQUIRE) != 0 ? TLS_OCSP_REQUIRE : TLS_OCSP_STAPLE;
+  q.chain = a->chain.data != NULL ? a->chain.data : "";
+  q.name = a->named ? a->name : NULL;
+  q.crl.items = (const char *const *)&a->crl_item;
+  q.crl.count = a->crl_item != NULL;
+  q.ocsp = a->ocsp;
+  q.ocsp_size = a->ocsp_size;
+  q.dated = true;
+  q.now = a->now;
+  q.bounded = (options & OPT_BOUNDED) != 0;
+  q.max_depth = a->in->variant & 3;
+  q.ask = ask;
+  q.ask_ctx = &asked;
+  c = a->anchor != NULL ? make_context(&s, a->anchor) : root_context(&s);
+  p = c != NULL ? verify(c, &q) : NULL;
+  MUST(asked <= 1);
+  q.ask = NULL;
+  if (p != NULL)
+    check_accepted(a, &s, &q, p);
+  else
+    show(&q);
+  tls_peer_unref(p);
+  if (a->anchor != NULL)
+    tls_context_unref(c);
+}
+
+/* ---- the name and the time ----------------------------------------------- */
+
+/* The first of the leaf's own names of a type; a star becomes "w". */
+static bool own_name(char out[NAME_MAX_BYTES], const X509 *leaf, int type) {
+  GENERAL_NAMES *all = (GENERAL_NAMES *)X509_get_ext_d2i(
+    leaf, NID_subject_alt_name, NULL, NULL);
+  bool found = false;
+  int i;
+  for (i = 0; i < sk_GENERAL_NAME_num(all) && !found; i++) {
+    const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+    const unsigned char *s;
+    int n;
+    if (g->type != type)
+      continue;
+    s = ASN1_STRING_get0_data(g->d.ia5);
+    n = ASN1_STRING_length(g->d.ia5);
+    found = n < NAME_MAX_BYTES;
+    if (found && type == GEN_DNS) {
+      memcpy(out, s, (size_t)n);
+      out[n] = '\0';
+      if (out[0] == '*')
+        out[0] = 'w';
+    } else if (found && n == 4) {
+      (void)snprintf(out, NAME_MAX_BYTES, "%d.%d.%d.%d", s[0], s[1], s[2],
+                     s[3]);
+    } else if (found && n == 16) {
+      for (n = 0; n < 8; n++)
+        (void)snprintf(out + 5 * (size_t)n, 6, "%02x%02x:", s[2 * n],
+                       s[2 * n + 1]);
+      out[39] = '\0';
+    }
+  }
+  GENERAL_NAMES_free(all);
+  ERR_clear_error();
+  return found;
+}
+
+static void choose_name(struct question *a, const X509 *leaf) {
+  static const char *const names[] = {
+    "example.com", "a.w.example.com", "127.0.0.1", "::1",
+    "host.sub.example.com", "not-example.com", "*.example.com"};
+  const size_t count = sizeof names / sizeof names[0];
+  unsigned n = a->in->name;
+  a->named = n > 0;
+  if (n == 0)
+    return;
+  if (n <= 8 && leaf != NULL &&
+      own_name(a->name, leaf, n % 2 == 1 ? GEN_DNS : GEN_IPADD))
+    return;
+  (void)snprintf(a->name, sizeof a->name, "%s", names[n % count]);
+}
+
+/* Mostly the beginning of 2024; or an edge of what the leaf says. */
+static void choose_time(struct question *a, const X509 *leaf) {
+  double at = (double)NAN;
+  if (leaf != NULL && a->in->time >= 8 && a->in->time < 14)
+    at = oracle_epoch(a->in->time % 2 == 0 ? X509_get0_notAfter(leaf)
+                                           : X509_get0_notBefore(leaf)) +
+         (int)(a->in->time - 8) / 2 - 1;
+  else if (a->in->time >= 14)
+    at = a->in->time == 14 ? -1.0 : 4102444800.0; /* 2100 */
+  a->now = isnan(at) ? 1704067200.0 : at;
+}
+
+static void about(struct question *a, const X509 *leaf) {
+  choose_name(a, leaf);
+  choose_time(a, leaf);
+}
+
+/* ---- the modes ----------------------------------------------------------- */
+
+static X509 *next_cert(struct input *in) {
+  const unsigned char *p = in->data;
+  X509 *x = d2i_X509(NULL, &p, (long)in->size);
+  if (x != NULL) {
+    in->size -= (size_t)(p - in->data);
+    in->data = p;
+  }
+  ERR_clear_error();
+  return x;
+}
+
+static OCSP_BASICRESP *next_answer(struct input *in) {
+  const unsigned char *p = in->data;
+  OCSP_RESPONSE *answer = d2i_OCSP_RESPONSE(NULL, &p, (long)in->size);
+  OCSP_BASICRESP *basic = NULL;
+  if (answer != NULL) {
+    basic = OCSP_response_get1_basic(answer);
+    in->size -= (size_t)(p - in->data);
+    in->data = p;
+  }
+  OCSP_RESPONSE_free(answer);
+  ERR_clear_error();
+  return basic;
+}
+
+static unsigned keeps(const struct input *in) {
+  unsigned keep = 0;
+  if ((in->options & OPT_KEEP_AKI) != 0)
+    keep |= FORGE_KEEP_AKI;
+  if ((in->options & OPT_KEEP_ISSUER) != 0)
+    keep |= FORGE_KEEP_ISSUER;
+  if ((in->options & OPT_KEEP_SIGNATURE) != 0)
+    keep |= FORGE_KEEP_SIGNATURE;
+  return keep;
+}
+
+static void run_pem(struct input *in, struct question *a) {
+  a->chain.data = (char *)calloc(1, in->size + 1);
+  MUST(a->chain.data != NULL);
+  memcpy(a->chain.data, in->data, in->size);
+  about(a, NULL);
+  put(a);
+}
+
+static void run_leaf(struct input *in, struct question *a) {
+  const struct forge *f = forge_get();
+  X509 *leaf = next_cert(in);
+  if (leaf != NULL &&
+      forge_sign(leaf, f->root, f->keys[KEY_ROOT], keeps(in))) {
+    forge_pem(&a->chain, leaf);
+    about(a, leaf);
+    put(a);
+  }
+  X509_free(leaf);
+}
+
+/* Two: the upper one gets a key of ours. */
+static void run_chain(struct input *in, struct question *a) {
+  const struct forge *f = forge_get();
+  X509 *upper = next_cert(in), *leaf = next_cert(in), *root = NULL;
+  bool anchor = in->mode == MODE_ANCHOR;
+  const X509 *above = anchor ? upper : f->root;
+  enum forge_key key = anchor ? KEY_SPARE : KEY_ROOT;
+  if (leaf != NULL && X509_set_pubkey(upper, f->keys[KEY_SPARE]) == 1 &&
+      forge_sign(upper, above, f->keys[key], anchor ? FORGE_KEEP_ISSUER : 0) &&
+      forge_sign(leaf, upper, f->keys[KEY_SPARE], keeps(in))) {
+    forge_pem(&a->chain, leaf);
+    if (!anchor)
+      forge_pem(&a->chain, upper);
+    about(a, leaf);
+    if (anchor)
+      a->anchor = root = X509_dup(upper); /* as it is read */
+    if (!anchor || root != NULL)
+      put(a);
+  }
+  X509_free(root);
+  X509_free(leaf);
+  X509_free(upper);
+}
+
+static void our_chain(struct question *a, const X509 *leaf) {
+  forge_pem(&a->chain, leaf);
+  forge_pem(&a->chain, forge_get()->middle);
+  about(a, leaf);
+}
+
+static void run_ocsp(struct input *in, struct question *a) {
+  our_chain(a, forge_get()->leaf);
+  a->ocsp = (uint8_t *)in->data;
+  a->ocsp_size = in->size;
+  a->stapling = true;
+  put(a);
+}
+
+/* The response that is next, about a leaf of our intermediate. */
+static bool answer_about(struct input *in, struct question *a,
+                         const X509 *leaf) {
+  const struct forge *f = forge_get();
+  OCSP_BASICRESP *basic = next_answer(in);
+  OCSP_RESPONSE *answer = NULL;
+  X509 *signer = f->middle, *along = NULL, *follower = NULL;
+  EVP_PKEY *key = f->keys[KEY_MIDDLE];
+  bool ok = basic != NULL;
+  int n = 0;
+  if (ok && (in->variant & BY_FOLLOWER) != 0) {
+    follower = next_cert(in);
+    ok = follower != NULL &&
+         X509_set_pubkey(follower, f->keys[KEY_DELEGATE]) == 1 &&
+         forge_sign(follower, f->middle, f->keys[KEY_MIDDLE], 0);
+    signer = along = follower;
+    key = f->keys[KEY_DELEGATE];
+  } else if ((in->variant & BY_DELEGATE) != 0) {
+    signer = along = f->delegate;
+    key = f->keys[KEY_DELEGATE];
+  }
+  if (ok && (in->variant & ABOUT_LEAF) != 0 && OCSP_resp_count(basic) > 0)
+    forge_about(basic, (int)(in->signers[0] % OCSP_resp_count(basic)), leaf,
+                f->middle);
+  if (ok && (in->options & OPT_KEEP_SIGNATURE) == 0)
+    ok = forge_sign_ocsp(basic, signer, key,
+                         (in->variant & NOT_ALONG) != 0 ? NULL : along);
+  if (ok)
+    answer = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+  if (answer != NULL)
+    n = i2d_OCSP_RESPONSE(answer, &a->ocsp);
+  a->ocsp_size = n > 0 ? (size_t)n : 0;
+  OCSP_RESPONSE_free(answer);
+  OCSP_BASICRESP_free(basic);
+  X509_free(follower);
+  ERR_clear_error();
+  return n > 0;
+}
+
+static void run_answer(struct input *in, struct question *a) {
+  const struct forge *f = forge_get();
+  X509 *own = in->mode == MODE_STAPLED ? next_cert(in) : NULL;
+  X509 *leaf = in->mode == MODE_STAPLED ? own : f->leaf;
+  if (leaf != NULL &&
+      (own == NULL ||
+       forge_sign(own, f->middle, f->keys[KEY_MIDDLE], 0))) {
+    our_chain(a, leaf);
+    a->stapling = true;
+    if (answer_about(in, a, leaf) || in->mode == MODE_STAPLED)
+      put(a);
+  }
+  OPENSSL_free(a->ocsp);
+  X509_free(own);
+}
+
+static void run_crl(struct input *in, struct question *a) {
+  const struct forge *f = forge_get();
+  X509 *own = in->mode == MODE_REVOKED ? next_cert(in) : NULL;
+  X509 *leaf = in->mode == MODE_REVOKED ? own : f->leaf;
+  const unsigned char *p = in->data;
+  X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)in->size), *own_crl = NULL;
+  if (crl != NULL && leaf != NULL &&
+      (own == NULL || forge_sign(own, f->middle, f->keys[KEY_MIDDLE], 0)) &&
+      forge_sign_crl(crl, f->middle, f->keys[KEY_MIDDLE], keeps(in))) {
+    our_chain(a, leaf);
+    forge_pem_crl(&a->crl, crl);
+    a->crl_item = a->crl.data;
+    own_crl = X509_CRL_dup(crl); /* as it is read */
+    a->list = own_crl;
+    put(a);
+  }
+  ERR_clear_error();
+  X509_CRL_free(own_crl);
+  X509_CRL_free(crl);
+  X509_free(own);
+}
+
+/* Who signs the i-th: 0 is the root, 9 and above leaves it as it is. */
+static unsigned signer_of(const struct input *in, int i) {
+  return (unsigned)in->signers[i / 2] >> (i % 2 * 4) & 15;
+}
+
+static void sign_each_other(const struct input *in, X509 **all, int n) {
+  const struct forge *f = forge_get();
+  unsigned keys = 1 + in->variant % 4;
+  int i;
+  for (i = 1; i < n; i++)
+    (void)X509_set_pubkey(all[i], f->keys[2 + (unsigned)i % keys]);
+  for (i = 0; i < n; i++) {
+    unsigned by = signer_of(in, i);
+    if (by == 0)
+      (void)forge_sign(all[i], f->root, f->keys[KEY_ROOT], keeps(in));
+    else if (by <= (unsigned)n)
+      (void)forge_sign(all[i], all[by - 1], f->keys[2 + (by - 1) % keys],
+                       keeps(in));
+  }
+}
+
+static void run_paths(struct input *in, struct question *a) {
+  X509 *all[CERTS_MAX];
+  int i, n = 0;
+  while (n < CERTS_MAX && (all[n] = next_cert(in)) != NULL)
+    n++;
+  if (n > 0) {
+    sign_each_other(in, all, n);
+    for (i = 0; i < n; i++)
+      forge_pem(&a->chain, all[i]);
+    about(a, all[0]);
+    put(a);
+  }
+  for (i = 0; i < n; i++)
+    X509_free(all[i]);
+}
+
+static void run(struct input *in, struct question *a) {
+  switch (in->mode) {
+  case MODE_PEM:
+    run_pem(in, a);
+    break;
+  case MODE_LEAF:
+    run_leaf(in, a);
+    break;
+  case MODE_CHAIN:
+  case MODE_ANCHOR:
+    run_chain(in, a);
+    break;
+  case MODE_OCSP:
+    run_ocsp(in, a);
+    break;
+  case MODE_ANSWER:
+  case MODE_STAPLED:
+    run_answer(in, a);
+    break;
+  case MODE_CRL:
+  case MODE_REVOKED:
+    run_crl(in, a);
+    break;
+  case MODE_PATHS:
+    run_paths(in, a);
+    break;
+  default:
+    break;
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct input in;
+  struct question a;
+  if (size < HEAD)
+    return 0;
+  memset(&a, 0, sizeof a);
+  in.data = data + HEAD;
+  in.size = size - HEAD;
+  in.mode = (enum mode)(data[0] % MODE_COUNT);
+  in.options = data[1];
+  in.name = data[2] & 15;
+  in.time = data[2] >> 4;
+  in.variant = data[3];
+  memcpy(in.signers, data + 4, sizeof in.signers);
+  a.in = &in;
+  run(&in, &a);
+  free(a.chain.data);
+  free(a.crl.data);
+  return 0;
+}
