@@ -47,6 +47,9 @@ static void source_close(struct source *s) {
 
 static struct base_error *bad(const char *verb, const struct source *s) {
   char what[352];
+  /* Of a block that is empty, or all headers, OpenSSL says nothing. */
+  if (ERR_peek_error() == 0)
+    ERR_raise(ERR_LIB_PEM, PEM_R_BAD_BASE64_DECODE);
   (void)snprintf(what, sizeof what, "cannot %s %s", verb, s->label);
   return tls_reason_config(what);
 }
