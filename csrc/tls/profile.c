@@ -90,6 +90,10 @@ static enum tls_flaw access_flaw(const X509 *x, int nid) {
 static enum tls_flaw form_flaw(const X509 *x, bool leaf) {
   bool critical;
   enum tls_flaw flaw;
+  /* OpenSSL asks for 3 where there are extensions, and takes 4 as well */
+  if (X509_get_version(x) < X509_VERSION_1 ||
+      X509_get_version(x) > X509_VERSION_3)
+    return TLS_FLAW_VERSION;
   if (ASN1_STRING_length(X509_get0_serialNumber(x)) > SERIAL_BYTES)
     return TLS_FLAW_SERIAL_LENGTH;
   if (leaf && is_there(x, NID_name_constraints, &critical))

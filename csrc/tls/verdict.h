@@ -91,6 +91,9 @@
     "responder", X509_V_ERR_OCSP_CERT_UNKNOWN) \
   X(OCSP_REVOKED, "revoked", "was revoked by its issuer (says its OCSP " \
     "answer)", X509_V_ERR_CERT_REVOKED) \
+  X(VERSION, "invalid_version", \
+    "is of a version that there is not (RFC 5280, 4.1.2.1)", \
+    X509_V_ERR_INVALID_EXTENSION) \
   X(SERIAL_LENGTH, "invalid_serial", \
     "has a serial number of more than 20 bytes (RFC 5280, 4.1.2.2)", \
     X509_V_ERR_INVALID_EXTENSION)

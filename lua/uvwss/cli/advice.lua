@@ -163,6 +163,7 @@ advice.certificate = {
   too_many_names = "At the server: use certificates, and a CA, with fewer names "
     .. "and constraints; comparing so many of them is not done.",
   invalid_serial = reissue,
+  invalid_version = reissue,
   bad_time = reissue,
   invalid_extension = reissue,
   invalid_non_ca = reissue,
