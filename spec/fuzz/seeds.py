@@ -26,7 +26,8 @@ from cryptography.x509.oid import NameOID
 (PEM, LEAF, CHAIN, OCSP, ANSWER, CRL, PATHS, ANCHOR, REVOKED,
  STAPLED) = range(10)
 LAX, CLIENT, CRL_CHAIN, REQUIRE = 0x01, 0x02, 0x20, 0x40
-BY_DELEGATE, BY_FOLLOWER, ABOUT_LEAF, NOT_ALONG = 1, 2, 4, 8
+BY_DELEGATE, BY_FOLLOWER, ABOUT_LEAF, NOT_ALONG = 0x01, 0x02, 0x04, 0x08
+ADD_AKI, PINNED, SAY_YES, SAY_NO = 0x10, 0x20, 0x40, 0x80
 NOW = datetime.datetime(2024, 1, 1)
 DAY = datetime.timedelta(days=1)
 FIRST, LAST = datetime.datetime(2000, 1, 1), datetime.datetime(2049, 12, 31)
@@ -114,7 +115,7 @@ def limbo(corpus):
             corpus.put(CHAIN, between[0] + leaf, options, named)
         if roots:
             corpus.put(ANCHOR, roots[0] + leaf, options, named)
-            corpus.put(CHAIN, roots[0] + leaf, options, named)
+            corpus.put(CHAIN, roots[0] + leaf, options, named, ADD_AKI)
         for pem in case.get("crls", []):
             corpus.put(CRL, der_of(pem), options)
             corpus.put(REVOKED, leaf + der_of(pem), options, named)
@@ -138,7 +139,16 @@ def response(status=ocsp.OCSPCertStatus.GOOD, this=NOW - DAY, until=NOW + DAY,
         builder = builder.certificates([along])
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    return builder.sign(key(by), None).public_bytes(Encoding.DER)
+    return dated(builder.sign(key(by), None), this, key(by))
+
+
+def dated(answer, at, by):
+    """The builder takes the present for producedAt."""
+    old = answer.tbs_response_bytes
+    produced = re.search(rb"\x18\x0f(\d{14}Z)", old).group(1)
+    new = old.replace(produced, at.strftime("%Y%m%d%H%M%SZ").encode(), 1)
+    text = answer.public_bytes(Encoding.DER)
+    return text.replace(old, new).replace(answer.signature, by.sign(new))
 
 
 def responses():
@@ -181,6 +191,41 @@ def answers(corpus):
     corpus.put(STAPLED, der(must) + response(leaf=must), LAX, 1)
     corpus.put(STAPLED, der(must) + response(), LAX, 1, ABOUT_LEAF)
     corpus.put(STAPLED, der(must), LAX)
+    corpus.put(STAPLED, der(must), LAX | REQUIRE)
+    corpus.put(ANSWER, response(), 0, 1, PINNED)
+    corpus.put(ANSWER, response(), 0, 1, SAY_NO)
+    corpus.put(OCSP, response(ocsp.OCSPCertStatus.REVOKED), 0, 1, SAY_YES)
+    # a critical extension of the single response
+    plain = response()
+    at = plain.index(b"\x18\x0f", plain.index(b"\xa0\x11\x18\x0f")) + 17
+    corpus.put(ANSWER, wrap(plain, at, bytes.fromhex(
+        "a10f300d06032a03040101ff040305000000")[:17]))
+
+
+def wrap(data, at, what):
+    """'what' put in at 'at', the lengths around it mended."""
+    def go(begin, end):
+        out, i = b"", begin
+        while i < end:
+            tag, size, head = data[i], data[i + 1], 2
+            if size >= 0x80:
+                head += size & 0x7f
+                size = int.from_bytes(data[i + 2:i + head], "big")
+            inside = i + head
+            content = data[inside:inside + size]
+            if inside <= at <= inside + size and (tag & 0x20 or tag == 4):
+                content = go(inside, inside + size)
+            n = len(content)
+            length = bytes([n]) if n < 0x80 else bytes([0x82]) + n.to_bytes(
+                2, "big")
+            out += bytes([tag]) + length + content
+            i = inside + size
+            if i == at and not done:
+                done.append(1)
+                out += what
+        return out
+    done = []
+    return go(0, len(data))
 
 
 def revocations():
@@ -236,11 +281,121 @@ def lists(corpus):
         corpus.put(REVOKED, der(leaf) + data, LAX)
 
 
+# ---- extensions of all sorts ------------------------------------------------
+
+def tlv(tag, *parts):
+    content = b"".join(parts)
+    n = len(content)
+    length = bytes([n]) if n < 0x80 else bytes([0x82]) + n.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def raw(oid, value, critical=False):
+    return (x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value),
+            critical)
+
+
+def leaf_with(*extensions):
+    return der(certificate("fuzz leaf", 4099, 3, "fuzz root", 0, *extensions))
+
+
+def names(*parts):
+    return raw("2.5.29.17", tlv(0x30, *parts))
+
+
+def constraints(tag, *bases):
+    return raw("2.5.29.30", tlv(0x30, tlv(tag, *[
+        tlv(0x30, base) for base in bases])), True)
+
+
+PERMITTED, EXCLUDED = 0xa0, 0xa1
+DNS, MAIL, ADDRESS = 0x82, 0x81, 0x87
+HOST = tlv(DNS, b"example.com")
+
+
+def leaves(corpus):
+    names_of = [
+        (HOST, tlv(ADDRESS, b"\x7f\0\0")), (tlv(ADDRESS, b""),), (),
+        (tlv(DNS, b""),), (tlv(DNS, b"a" * 64 + b".com"),),
+        (tlv(DNS, b"a." * 126 + b"aa"),), (tlv(DNS, b"a..b"),),
+        (HOST, tlv(DNS, b"ex\0ample.com")), (tlv(MAIL, b"a@example.com"),),
+        (tlv(ADDRESS, b"\0" * 15 + b"\1"),), (tlv(ADDRESS, b"\0" * 16),),
+        (tlv(ADDRESS, bytes(range(16))), tlv(DNS, b"\"\\\xe2\x80\xae")),
+        tuple(tlv(DNS, b"host%d.example.com" % i) for i in range(300)),
+        (b"\x30\x80",),
+    ]
+    for parts in names_of:
+        corpus.put(LEAF, leaf_with(names(*parts)), LAX)
+        corpus.put(LEAF, leaf_with(names(*parts)), LAX, 9)
+    twice = leaf_with(names(HOST), raw("1.2.3.4", b"\5\0"),
+                      raw("1.2.3.5", b"\5\0"))
+    corpus.put(LEAF, twice.replace(b"\x06\x03*\x03\x05", b"\x06\x03*\x03\x04"),
+               LAX)
+    access = tlv(0x30, tlv(0x30, tlv(6, bytes.fromhex("2b06010505073001")),
+                           tlv(0x86, b"http://a/")))
+    for extension in (raw("1.3.6.1.5.5.7.1.1", access),
+                      raw("1.3.6.1.5.5.7.1.1", access, True),
+                      raw("1.3.6.1.5.5.7.1.11", b"\x30\x03\x02\x01\x05"),
+                      raw("2.5.29.36", tlv(0x30, b"\x80\x01\x00")),
+                      raw("2.5.29.36", tlv(0x30, b"\x80\x01\x00"), True),
+                      constraints(PERMITTED, HOST)):
+        for options in (0, LAX):
+            ours = [names(HOST), extension, (x509.AuthorityKeyIdentifier(
+                b"1" * 20, None, None), False), (
+                x509.SubjectKeyIdentifier(b"2" * 20), False)]
+            corpus.put(LEAF, leaf_with(*ours), options)
+
+
+def constrained(corpus):
+    many = [tlv(DNS, b"")] * 600
+    cases = [
+        (PERMITTED, [HOST], [HOST]),
+        (PERMITTED, [tlv(DNS, b"com")], [HOST, tlv(DNS, b"*.example.com")]),
+        (EXCLUDED, [tlv(DNS, b"a.example.com")], [tlv(DNS, b"*.example.com")]),
+        (EXCLUDED, [tlv(DNS, b"b.a.example.com")],
+         [tlv(DNS, b"*.example.com")]),
+        (PERMITTED, [tlv(DNS, b".example.com")], [tlv(DNS, b"a.example.com")]),
+        (PERMITTED, [tlv(DNS, b".example.com")], [HOST]),
+        (PERMITTED, [tlv(DNS, b"")], [HOST]),
+        (EXCLUDED, [tlv(DNS, b"")], [HOST]),
+        (PERMITTED, [tlv(DNS, b"*.com")], [HOST]),
+        (PERMITTED, [tlv(ADDRESS, b"\x7f\0\0\0\xff\0\0\0")],
+         [tlv(ADDRESS, b"\x7f\0\0\1")]),
+        (PERMITTED, [tlv(ADDRESS, b"\x7f\0\0\0\xff\0\xff\0")],
+         [tlv(ADDRESS, b"\x7f\0\0\1")]),
+        (PERMITTED, [tlv(ADDRESS, b"\x7f\0\0\0\xf5\0\0\0")], [HOST]),
+        (PERMITTED, [tlv(ADDRESS, b"\x7f\0\0\0\xff")], [HOST]),
+        (EXCLUDED, [tlv(ADDRESS, b"\0" * 32)],
+         [tlv(ADDRESS, b"\0" * 15 + b"\1")]),
+        (PERMITTED, [tlv(MAIL, b"example.com")],
+         [HOST, tlv(MAIL, b"a@example.com")]),
+        (PERMITTED, [tlv(MAIL, b"example.com")],
+         [HOST, tlv(MAIL, b'"a b"@example.com')]),
+        (PERMITTED, [tlv(MAIL, b"example.com")], [HOST, tlv(MAIL, b"@")]),
+        (PERMITTED, [HOST], [HOST, tlv(DNS, b"a b.example.com")]),
+        (PERMITTED, [tlv(0x86, b"http://example.com")],
+         [HOST, tlv(0x86, b"http://example.com/")]),
+        (PERMITTED, many, [HOST] + [tlv(DNS, b"")] * 1900),
+        (EXCLUDED, [tlv(DNS, b"a")] * 300, [HOST] + [tlv(DNS, b"b")] * 1300),
+        (PERMITTED, [], [HOST]),
+    ]
+    for tag, bases, parts in cases:
+        upper = der(certificate("fuzz upper", 3, 4, "fuzz root", 0, CA,
+                                constraints(tag, *bases)))
+        for mode in (CHAIN, ANCHOR):
+            corpus.put(mode, upper + leaf_with(names(*parts)), LAX, 1)
+    broken = der(certificate("fuzz upper", 3, 4, "fuzz root", 0, CA,
+                             raw("2.5.29.30", b"\x30\x01")))
+    corpus.put(CHAIN, broken + leaf_with(names(HOST)), LAX)
+
+
 def main():
     corpus = Corpus(sys.argv[1])
     limbo(corpus)
     answers(corpus)
     lists(corpus)
+    leaves(corpus)
+    constrained(corpus)
 
 
 main()

@@ -56,9 +56,17 @@ enum option {
   OPT_BOUNDED = 0x80
 };
 
-/* Of a variant. */
-enum { BY_DELEGATE = 0x01, BY_FOLLOWER = 0x02, ABOUT_LEAF = 0x04,
-       NOT_ALONG = 0x08 };
+/* Of a variant; its two lowest bits are the depth and the number of keys. */
+enum {
+  BY_DELEGATE = 0x01,
+  BY_FOLLOWER = 0x02,
+  ABOUT_LEAF = 0x04,
+  NOT_ALONG = 0x08,
+  ADD_AKI = 0x10,  /* to an intermediate */
+  PINNED = 0x20,   /* our own leaf's key must be there */
+  SAY_YES = 0x40,  /* the last word, whatever the verdict */
+  SAY_NO = 0x80
+};
 
 struct input {
   const uint8_t *data; /* behind the head */
@@ -73,7 +81,6 @@ struct question {
   const struct input *in;
   struct text chain;
   struct text crl;
-  char *crl_item;
   const X509_CRL *list; /* owned by the mode */
   uint8_t *ocsp;        /* OpenSSL's; or borrowed */
   size_t ocsp_size;
@@ -109,9 +116,24 @@ static char *pem_of_key(EVP_PKEY *key) {
 }
 
 struct setting {
-  bool lax, client, crl_chain, insecure;
+  bool lax, client, crl_chain, insecure, pinned;
   enum tls_ocsp ocsp;
 };
+
+/* "sha256/BASE64" of our leaf's key. */
+static const char *our_pin(void) {
+  static char pin[52] = "sha256/";
+  unsigned char *der = NULL, digest[32];
+  int n;
+  if (pin[7] == '\0') {
+    n = i2d_PUBKEY(forge_get()->keys[KEY_LEAF], &der);
+    MUST(n > 0 && EVP_Digest(der, (size_t)n, digest, NULL, EVP_sha256(),
+                             NULL) == 1);
+    (void)EVP_EncodeBlock((unsigned char *)pin + 7, digest, 32);
+    OPENSSL_free(der);
+  }
+  return pin;
+}
 
 /* NULL if the anchor is none that can be trusted. */
 static struct tls_context *make_context(const struct setting *s,
@@ -122,7 +144,7 @@ static struct tls_context *make_context(const struct setting *s,
   struct base_error *err;
   char *ca = pem_of(anchor), *cert = pem_of(f->leaf);
   char *key = pem_of_key(f->keys[KEY_LEAF]);
-  const char *item = ca;
+  const char *item = ca, *pin = our_pin();
   (s->client ? tls_options_init_server : tls_options_init)(&o);
   if (s->client) {
     o.client_ca.items = &item;
@@ -133,6 +155,8 @@ static struct tls_context *make_context(const struct setting *s,
   } else {
     o.ca.items = &item;
     o.ca.count = 1;
+    o.pins.items = &pin;
+    o.pins.count = s->pinned;
   }
   o.strict = !s->lax;
   o.crl_chain = s->crl_chain;
@@ -150,9 +174,9 @@ static struct tls_context *make_context(const struct setting *s,
 
 /* Those that trust the root are kept. */
 static struct tls_context *root_context(const struct setting *s) {
-  static struct tls_context *all[2][2][2][2][3];
-  struct tls_context **c =
-    &all[s->lax][s->client][s->crl_chain][s->insecure][s->ocsp];
+  static struct tls_context *all[2][2][2][2][2][3];
+  struct tls_context **c = &all[s->lax][s->client][s->crl_chain][s->insecure]
+                               [s->pinned][s->ocsp];
   if (*c == NULL)
     *c = make_context(s, forge_get()->root);
   MUST(*c != NULL);
@@ -167,13 +191,24 @@ static double seconds(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Who has the last word. */
+struct judge {
+  unsigned variant;
+  int asked;
+  bool refused; /* by the verdict */
+};
+
 static bool ask(void *ctx, struct tls_peer *peer,
                 const struct base_error *err) {
-  int *asked = (int *)ctx;
-  ++*asked;
+  struct judge *j = (struct judge *)ctx;
+  j->asked++;
+  j->refused = err != NULL;
   oracle_readable(peer);
+  MUST(tls_peer_verified(peer) == (err == NULL));
   if (err != NULL)
     oracle_error(err);
+  if ((j->variant & (SAY_YES | SAY_NO)) != 0)
+    return (j->variant & SAY_NO) == 0;
   return err == NULL;
 }
 
@@ -203,6 +238,7 @@ static void ask_for_less(const struct setting *setting, const X509 *anchor,
   struct tls_peer *p;
   s.lax = true;
   s.crl_chain = false;
+  s.pinned = false;
   s.ocsp = TLS_OCSP_NONE;
   q.name = NULL;
   q.crl.count = 0;
@@ -225,9 +261,10 @@ static void check_accepted(const struct question *a, const struct setting *s,
   c.query = q;
   c.strict = !s->lax;
   c.client = s->client;
-  c.insecure = false;
   c.anchor = a->anchor != NULL ? a->anchor : forge_get()->root;
   oracle_chain(&c, p);
+  if (s->pinned)
+    oracle_pin(p, our_pin());
   if (s->ocsp != TLS_OCSP_NONE && !s->client && q->ocsp != NULL)
     oracle_ocsp(p, q->ocsp, q->ocsp_size, q->now);
   if (s->ocsp == TLS_OCSP_REQUIRE && !s->client)
@@ -239,42 +276,70 @@ static void check_accepted(const struct question *a, const struct setting *s,
 
 /* Who verifies nothing still shows what came. */
 static void show(const struct tls_query *query) {
-  struct setting s = {false, false, false, true, TLS_OCSP_NONE};
+  struct setting s = {false, false, false, true, false, TLS_OCSP_NONE};
   struct tls_query q = *query;
   q.ask = NULL;
   tls_peer_unref(verify(root_context(&s), &q));
 }
 
-static void put(const struct question *a) {
-  struct setting s = {false, false, false, false, TLS_OCSP_NONE};
-  struct tls_query q;
-  struct tls_context *c;
-  struct tls_peer *p;
+static struct setting setting_of(const struct question *a) {
+  struct setting s = {false, false, false, false, false, TLS_OCSP_NONE};
   unsigned options = a->in->options;
-  int asked = 0;
-  memset(&q, 0, sizeof q);
   s.lax = (options & OPT_LAX) != 0;
   s.client = (options & OPT_CLIENT) != 0;
   s.crl_chain = (options & OPT_CRL_CHAIN) != 0;
-  if (a->stapling || (options & OPT_REQUIRE) != 0)
-    s.ocsp = (options & OPT_REQUIRE) != 0 ? TLS_OCSP_REQUIRE : TLS_OCSP_STAPLE;
+  s.pinned = (a->in->variant & PINNED) != 0 && !s.client;
+  if ((options & OPT_REQUIRE) != 0)
+    s.ocsp = TLS_OCSP_REQUIRE;
+  else if (a->stapling)
+    s.ocsp = TLS_OCSP_STAPLE;
+  return s;
+}
+
+static struct tls_query query_of(const struct question *a) {
+  struct tls_query q;
+  memset(&q, 0, sizeof q);
   q.chain = a->chain.data != NULL ? a->chain.data : "";
   q.name = a->named ? a->name : NULL;
-  q.crl.items = (const char *const *)&a->crl_item;
-  q.crl.count = a->crl_item != NULL;
+  q.crl.items = (const char *const *)&a->crl.data;
+  q.crl.count = a->crl.data != NULL;
   q.ocsp = a->ocsp;
   q.ocsp_size = a->ocsp_size;
   q.dated = true;
   q.now = a->now;
-  q.bounded = (options & OPT_BOUNDED) != 0;
+  q.bounded = (a->in->options & OPT_BOUNDED) != 0;
   q.max_depth = a->in->variant & 3;
+  return q;
+}
+
+/* The last word counts, and shows. */
+static void check_word(const struct judge *j, const struct tls_peer *p) {
+  MUST(j->asked <= 1);
+  if (j->asked == 0)
+    MUST(p == NULL); /* there was no certificate to ask about */
+  else if ((j->variant & SAY_NO) != 0)
+    MUST(p == NULL);
+  else if ((j->variant & SAY_YES) != 0)
+    MUST(p != NULL && tls_peer_verified(p) == !j->refused);
+  else
+    MUST((p != NULL) == !j->refused);
+}
+
+static void put(const struct question *a) {
+  struct setting s = setting_of(a);
+  struct tls_query q = query_of(a);
+  struct judge judge = {0, 0, false};
+  struct tls_context *c;
+  struct tls_peer *p;
+  judge.variant = a->in->variant;
   q.ask = ask;
-  q.ask_ctx = &asked;
+  q.ask_ctx = &judge;
   c = a->anchor != NULL ? make_context(&s, a->anchor) : root_context(&s);
   p = c != NULL ? verify(c, &q) : NULL;
-  MUST(asked <= 1);
+  if (c != NULL)
+    check_word(&judge, p);
   q.ask = NULL;
-  if (p != NULL)
+  if (p != NULL && !judge.refused)
     check_accepted(a, &s, &q, p);
   else
     show(&q);
@@ -418,7 +483,10 @@ static void run_chain(struct input *in, struct question *a) {
   const X509 *above = anchor ? upper : f->root;
   enum forge_key key = anchor ? KEY_SPARE : KEY_ROOT;
   if (leaf != NULL && X509_set_pubkey(upper, f->keys[KEY_SPARE]) == 1 &&
-      forge_sign(upper, above, f->keys[key], anchor ? FORGE_KEEP_ISSUER : 0) &&
+      forge_sign(upper, above, f->keys[key],
+                 anchor                         ? FORGE_KEEP_ISSUER
+                 : (in->variant & ADD_AKI) != 0 ? FORGE_ADD_AKI
+                                                : 0) &&
       forge_sign(leaf, upper, f->keys[KEY_SPARE], keeps(in))) {
     forge_pem(&a->chain, leaf);
     if (!anchor)
@@ -454,7 +522,8 @@ static bool answer_about(struct input *in, struct question *a,
   const struct forge *f = forge_get();
   OCSP_BASICRESP *basic = next_answer(in);
   OCSP_RESPONSE *answer = NULL;
-  X509 *signer = f->middle, *along = NULL, *follower = NULL;
+  const X509 *signer = f->middle;
+  X509 *along = NULL, *follower = NULL;
   EVP_PKEY *key = f->keys[KEY_MIDDLE];
   bool ok = basic != NULL;
   int n = 0;
@@ -514,7 +583,6 @@ static void run_crl(struct input *in, struct question *a) {
       forge_sign_crl(crl, f->middle, f->keys[KEY_MIDDLE], keeps(in))) {
     our_chain(a, leaf);
     forge_pem_crl(&a->crl, crl);
-    a->crl_item = a->crl.data;
     own_crl = X509_CRL_dup(crl); /* as it is read */
     a->list = own_crl;
     put(a);

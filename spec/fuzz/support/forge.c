@@ -112,9 +112,20 @@ static void say_issuer(X509_EXTENSION *e, const X509 *issuer) {
   ASN1_OCTET_STRING_free(value);
 }
 
+static void add_identifier(X509 *x) {
+  AUTHORITY_KEYID *id = AUTHORITY_KEYID_new();
+  MUST(id != NULL);
+  (void)X509_add1_ext_i2d(x, NID_authority_key_identifier, id, 0,
+                          X509V3_ADD_KEEP_EXISTING);
+  AUTHORITY_KEYID_free(id);
+}
+
 bool forge_sign(X509 *x, const X509 *issuer, EVP_PKEY *key, unsigned keep) {
-  int i = X509_get_ext_by_NID(x, NID_authority_key_identifier, -1);
   bool ok = true;
+  int i;
+  if ((keep & FORGE_ADD_AKI) != 0)
+    add_identifier(x);
+  i = X509_get_ext_by_NID(x, NID_authority_key_identifier, -1);
   if ((keep & FORGE_KEEP_AKI) == 0 && i >= 0)
     say_issuer(X509_get_ext(x, i), issuer);
   if ((keep & FORGE_KEEP_ISSUER) == 0)
@@ -176,7 +187,7 @@ static void set_responder(OCSP_BASICRESP *basic, const X509 *signer) {
 }
 
 /* OCSP_basic_sign would set the responder anew, and the date. */
-bool forge_sign_ocsp(OCSP_BASICRESP *basic, X509 *signer, EVP_PKEY *key,
+bool forge_sign_ocsp(OCSP_BASICRESP *basic, const X509 *signer, EVP_PKEY *key,
                      X509 *along) {
   bool ok;
   set_responder(basic, signer);

@@ -31,11 +31,12 @@ struct forge {
 /* Made at the first call, and never freed. */
 const struct forge *forge_get(void);
 
-enum { FORGE_KEEP_AKI = 1, FORGE_KEEP_ISSUER = 2, FORGE_KEEP_SIGNATURE = 4 };
+enum { FORGE_KEEP_AKI = 1, FORGE_KEEP_ISSUER = 2, FORGE_KEEP_SIGNATURE = 4,
+       FORGE_ADD_AKI = 8 };
 
 /*
 ** Sign 'x' as the issuer would, whose name and key identifier go in; what
-** 'keep' says stays as it is. False if there is no encoding of it, and it is
+** 'keep' says stays as it is. An identifier is added only if it says so. False if there is no encoding of it, and it is
 ** of no use.
 */
 bool forge_sign(X509 *x, const X509 *issuer, EVP_PKEY *key, unsigned keep);
@@ -48,7 +49,7 @@ bool forge_sign_crl(X509_CRL *crl, const X509 *issuer, EVP_PKEY *key,
 ** Sign a response as 'signer', whose name becomes the responder's; 'along' is
 ** sent with it unless it is NULL.
 */
-bool forge_sign_ocsp(OCSP_BASICRESP *basic, X509 *signer, EVP_PKEY *key,
+bool forge_sign_ocsp(OCSP_BASICRESP *basic, const X509 *signer, EVP_PKEY *key,
                      X509 *along);
 /* Let the single response 'i' be about a certificate. */
 void forge_about(OCSP_BASICRESP *basic, int i, const X509 *leaf,

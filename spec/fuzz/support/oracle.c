@@ -127,6 +127,18 @@ void oracle_readable(const struct tls_peer *p) {
   sk_X509_pop_free(oracle_certs(p), X509_free);
 }
 
+void oracle_pin(const struct tls_peer *p, const char *pin) {
+  size_t i;
+  bool found = false;
+  for (i = 0; i < tls_peer_chain_count(p); i++) {
+    struct tls_cert c;
+    MUST(tls_peer_cert(p, i, &c));
+    found = found || strcmp(c.spki_sha256, pin) == 0;
+    tls_cert_deinit(&c);
+  }
+  MUST(found);
+}
+
 double oracle_epoch(const ASN1_TIME *t) {
   ASN1_TIME *zero = ASN1_TIME_set(NULL, 0);
   int days = 0, seconds = 0;
@@ -247,7 +259,7 @@ static void check_ca(const struct oracle_case *c, const X509 *x, bool anchor,
     x, NID_basic_constraints, NULL, NULL);
   MUST(has_usage(x, 5)); /* keyCertSign */
   if (c->strict && !anchor)
-    MUST(b != NULL && X509_get_version(x) == 2);
+    MUST(b != NULL && X509_get_version(x) == X509_VERSION_3);
   if (b != NULL) {
     MUST(b->ca != 0);
     MUST(b->pathlen == NULL || !is_shorter(b->pathlen, below));

@@ -23,7 +23,7 @@ void oracle_readable(const struct tls_peer *p);
 /* What was asked, and of whom. */
 struct oracle_case {
   const struct tls_query *query;
-  bool strict, client, insecure;
+  bool strict, client;
   const X509 *anchor;
 };
 
@@ -34,6 +34,9 @@ void oracle_ocsp(const struct tls_peer *p, const uint8_t *der, size_t n,
                  double now);
 /* The one revocation list with which the peer was accepted. */
 void oracle_crl(const struct tls_peer *p, const X509_CRL *crl, double now);
+
+/* One of the chain has that pin. */
+void oracle_pin(const struct tls_peer *p, const char *pin);
 
 /* The same for oracle_*.c alone. */
 STACK_OF(X509) *oracle_certs(const struct tls_peer *p);
