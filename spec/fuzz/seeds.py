@@ -71,6 +71,13 @@ def der_of(pem):
     return base64.b64decode(re.sub("-----[^-]*-----", "", pem))
 
 
+def tlv(tag, *parts):
+    content = b"".join(parts)
+    n = len(content)
+    length = bytes([n]) if n < 0x80 else bytes([0x82]) + n.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
 class Corpus:
     def __init__(self, folder):
         self.folder = folder
@@ -195,37 +202,29 @@ def answers(corpus):
     corpus.put(ANSWER, response(), 0, 1, PINNED)
     corpus.put(ANSWER, response(), 0, 1, SAY_NO)
     corpus.put(OCSP, response(ocsp.OCSPCertStatus.REVOKED), 0, 1, SAY_YES)
-    # a critical extension of the single response
+    # a critical extension of the single response, behind nextUpdate
     plain = response()
-    at = plain.index(b"\x18\x0f", plain.index(b"\xa0\x11\x18\x0f")) + 17
-    corpus.put(ANSWER, wrap(plain, at, bytes.fromhex(
-        "a10f300d06032a03040101ff040305000000")[:17]))
+    at = plain.index(b"\xa0\x11\x18\x0f") + 19
+    corpus.put(ANSWER, insert(plain, at, 0xa0, tlv(0xa1, tlv(0x30, tlv(
+        0x30, b"\x06\x03\x2a\x03\x04\x01\x01\xff\x04\x02\x05\x00")))))
 
 
-def wrap(data, at, what):
-    """'what' put in at 'at', the lengths around it mended."""
-    def go(begin, end):
-        out, i = b"", begin
-        while i < end:
-            tag, size, head = data[i], data[i + 1], 2
-            if size >= 0x80:
-                head += size & 0x7f
-                size = int.from_bytes(data[i + 2:i + head], "big")
-            inside = i + head
-            content = data[inside:inside + size]
-            if inside <= at <= inside + size and (tag & 0x20 or tag == 4):
-                content = go(inside, inside + size)
-            n = len(content)
-            length = bytes([n]) if n < 0x80 else bytes([0x82]) + n.to_bytes(
-                2, "big")
-            out += bytes([tag]) + length + content
-            i = inside + size
-            if i == at and not done:
-                done.append(1)
-                out += what
-        return out
-    done = []
-    return go(0, len(data))
+def insert(data, at, behind, what):
+    """'what' behind what ends at 'at' and has the tag 'behind'."""
+    out, i = b"", 0
+    while i < len(data):
+        tag, size, head = data[i], data[i + 1], 2
+        if size >= 0x80:
+            head += size & 0x7f
+            size = int.from_bytes(data[i + 2:i + head], "big")
+        start, i = i + head, i + head + size
+        content = data[start:i]
+        if start < at <= i and (tag & 0x20 or tag == 4):
+            content = insert(content, at - start, behind, what)
+        out += tlv(tag, content)
+        if i == at and tag == behind:
+            out += what
+    return out
 
 
 def revocations():
@@ -283,13 +282,6 @@ def lists(corpus):
 
 # ---- extensions of all sorts ------------------------------------------------
 
-def tlv(tag, *parts):
-    content = b"".join(parts)
-    n = len(content)
-    length = bytes([n]) if n < 0x80 else bytes([0x82]) + n.to_bytes(2, "big")
-    return bytes([tag]) + length + content
-
-
 def raw(oid, value, critical=False):
     return (x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value),
             critical)
@@ -327,6 +319,8 @@ def leaves(corpus):
     for parts in names_of:
         corpus.put(LEAF, leaf_with(names(*parts)), LAX)
         corpus.put(LEAF, leaf_with(names(*parts)), LAX, 9)
+    corpus.put(LEAF, leaf_with(names(HOST)), LAX, 1, PINNED)
+    corpus.put(PATHS, 3 * leaf_with(names(HOST)), LAX)
     twice = leaf_with(names(HOST), raw("1.2.3.4", b"\5\0"),
                       raw("1.2.3.5", b"\5\0"))
     corpus.put(LEAF, twice.replace(b"\x06\x03*\x03\x05", b"\x06\x03*\x03\x04"),
@@ -378,6 +372,8 @@ def constrained(corpus):
         (PERMITTED, many, [HOST] + [tlv(DNS, b"")] * 1900),
         (EXCLUDED, [tlv(DNS, b"a")] * 300, [HOST] + [tlv(DNS, b"b")] * 1300),
         (PERMITTED, [], [HOST]),
+        (EXCLUDED, [tlv(DNS, b"a.other.com"), tlv(DNS, b"a.sub.example.net")],
+         [tlv(DNS, b"*.example.com")]),
     ]
     for tag, bases, parts in cases:
         upper = der(certificate("fuzz upper", 3, 4, "fuzz root", 0, CA,

@@ -400,15 +400,17 @@ static void choose_name(struct question *a, const X509 *leaf) {
   (void)snprintf(a->name, sizeof a->name, "%s", names[n % count]);
 }
 
-/* Mostly the beginning of 2024; or an edge of what the leaf says. */
+/* Mostly the beginning of 2024; or around an edge of what the leaf says. */
 static void choose_time(struct question *a, const X509 *leaf) {
+  const unsigned t = a->in->time;
   double at = (double)NAN;
-  if (leaf != NULL && a->in->time >= 8 && a->in->time < 14)
-    at = oracle_epoch(a->in->time % 2 == 0 ? X509_get0_notAfter(leaf)
-                                           : X509_get0_notBefore(leaf)) +
-         (int)(a->in->time - 8) / 2 - 1;
-  else if (a->in->time >= 14)
-    at = a->in->time == 14 ? -1.0 : 4102444800.0; /* 2100 */
+  if (leaf != NULL && t >= 8 && t < 14) {
+    int step = (int)(t - 8) / 2 - 1; /* -1, 0, 1 */
+    at = step + oracle_epoch(t % 2 == 0 ? X509_get0_notAfter(leaf)
+                                        : X509_get0_notBefore(leaf));
+  } else if (t >= 14) {
+    at = t == 14 ? -1.0 : 4102444800.0; /* 2100 */
+  }
   a->now = isnan(at) ? 1704067200.0 : at;
 }
 

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "support/broken.h"
+#include "tls/verify.h"
 
 /* ---- text ---------------------------------------------------------------- */
 
@@ -290,6 +291,27 @@ static void check_leaf(const struct oracle_case *c, const X509 *x) {
     MUST(has_usage(x, 0) || has_usage(x, 2) || has_usage(x, 4));
 }
 
+/* A session with that chain may be resumed until the first of its certificates
+** has expired. */
+static void check_resumption(const STACK_OF(X509) *all, double now) {
+  struct tls_rules rules;
+  struct base_error *err;
+  double last = (double)INFINITY;
+  int i;
+  memset(&rules, 0, sizeof rules);
+  rules.trusted[0] = '?';
+  for (i = 0; i < sk_X509_num(all); i++) {
+    double to = oracle_epoch(X509_get0_notAfter(sk_X509_value(all, i)));
+    last = to < last ? to : last;
+  }
+  MUST(tls_verify_again(all, &rules, NULL, now) == NULL);
+  MUST(tls_verify_again(all, &rules, NULL, last) == NULL);
+  err = tls_verify_again(all, &rules, NULL, last + 1);
+  MUST(err != NULL && strcmp(err->code, "expired") == 0);
+  oracle_error(err);
+  base_error_free(err);
+}
+
 void oracle_chain(const struct oracle_case *c, const struct tls_peer *p) {
   STACK_OF(X509) *all = oracle_certs(p);
   int i, n = sk_X509_num(all), below = 0;
@@ -315,6 +337,7 @@ void oracle_chain(const struct oracle_case *c, const struct tls_peer *p) {
   if (c->query->name != NULL)
     check_name(sk_X509_value(all, 0), c->query->name);
   oracle_constraints(all);
+  check_resumption(all, c->query->now);
   sk_X509_pop_free(all, X509_free);
   ERR_clear_error();
 }
