@@ -13,8 +13,8 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
                                unsigned seed);
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
-                                 const uint8_t *b, size_t b_size, uint8_t *out,
-                                 size_t max, unsigned seed);
+                                 const uint8_t *b, size_t b_size,
+                                 uint8_t *out, size_t max, unsigned seed);
 
 static uint32_t dice_state;
 
@@ -208,7 +208,7 @@ static void change_head(uint8_t *head) {
     head[i] = (uint8_t)dice(256);
 }
 
-/* ---- what libFuzzer calls ------------------------------------------------- */
+/* ---- what libFuzzer calls ------------------------------------------------ */
 
 static struct der_tree tree;
 static uint8_t scratch[SCRATCH];
@@ -239,8 +239,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 
 /* A part of one in the place of a part of the other, or behind it. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
-                                 const uint8_t *b, size_t b_size, uint8_t *out,
-                                 size_t max, unsigned seed) {
+                                 const uint8_t *b, size_t b_size,
+                                 uint8_t *out, size_t max, unsigned seed) {
   struct change c;
   const struct der_node *n;
   size_t size, done;

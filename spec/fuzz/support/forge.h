@@ -36,8 +36,8 @@ enum { FORGE_KEEP_AKI = 1, FORGE_KEEP_ISSUER = 2, FORGE_KEEP_SIGNATURE = 4,
 
 /*
 ** Sign 'x' as the issuer would, whose name and key identifier go in; what
-** 'keep' says stays as it is. An identifier is added only if it says so. False if there is no encoding of it, and it is
-** of no use.
+** 'keep' says stays as it is. An identifier is added only if it says so. False
+** if there is no encoding of it, and it is of no use.
 */
 bool forge_sign(X509 *x, const X509 *issuer, EVP_PKEY *key, unsigned keep);
 

@@ -234,8 +234,9 @@ static bool is_for(const X509 *x, int purpose) {
   int i;
   for (i = 0; i < sk_ASN1_OBJECT_num(all); i++) {
     int nid = OBJ_obj2nid(sk_ASN1_OBJECT_value(all, i));
-    ok = ok || nid == purpose ||
-         (purpose == NID_server_auth && (nid == NID_ms_sgc || nid == NID_ns_sgc));
+    ok = ok || nid == purpose;
+    if (purpose == NID_server_auth) /* as it was called once */
+      ok = ok || nid == NID_ms_sgc || nid == NID_ns_sgc;
   }
   EXTENDED_KEY_USAGE_free(all);
   return ok;
