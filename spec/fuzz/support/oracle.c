@@ -90,6 +90,7 @@ static void check_cert(const struct tls_cert *c) {
   MUST(is_clean_string(c->subject) && is_clean_string(c->issuer));
   MUST(is_clean_string(c->serial) && c->serial[0] != '\0');
   MUST(strlen(c->sha256) == 64 && strlen(c->spki_sha256) == 51);
+  MUST(strncmp(c->pem, "-----BEGIN CERTIFICATE-----\n", 28) == 0);
   MUST(is_clean_string(c->key) && is_clean_string(c->signature));
   MUST(c->names_size == 0 || c->names[c->names_size - 1] == '\0');
   for (at = 0; at < c->names_size; at += strlen(c->names + at) + 1)
@@ -113,7 +114,6 @@ STACK_OF(X509) *oracle_certs(const struct tls_peer *p) {
     struct tls_cert c;
     X509 *x;
     MUST(tls_peer_cert(p, i, &c));
-    check_cert(&c);
     x = read_pem(c.pem);
     MUST(x != NULL && sk_X509_push(all, x) > 0);
     tls_cert_deinit(&c);
@@ -123,9 +123,13 @@ STACK_OF(X509) *oracle_certs(const struct tls_peer *p) {
 
 void oracle_readable(const struct tls_peer *p) {
   struct tls_cert c;
-  MUST(tls_peer_chain_count(p) > 0);
-  MUST(!tls_peer_cert(p, tls_peer_chain_count(p), &c));
-  sk_X509_pop_free(oracle_certs(p), X509_free);
+  size_t i, n = tls_peer_chain_count(p);
+  MUST(n > 0 && !tls_peer_cert(p, n, &c));
+  for (i = 0; i < n; i++) {
+    MUST(tls_peer_cert(p, i, &c));
+    check_cert(&c);
+    tls_cert_deinit(&c);
+  }
 }
 
 void oracle_pin(const struct tls_peer *p, const char *pin) {

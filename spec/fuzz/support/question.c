@@ -62,15 +62,14 @@ static struct tls_context *make_context(const struct setting *s,
   struct tls_options o;
   struct tls_context *c;
   struct base_error *err;
-  char *ca = pem_of(anchor), *cert = pem_of(f->leaf);
-  char *key = pem_of_key(f->keys[KEY_LEAF]);
+  char *ca = pem_of(anchor), *cert = NULL, *key = NULL;
   const char *item = ca, *pin = our_pin();
   (s->client ? tls_options_init_server : tls_options_init)(&o);
   if (s->client) {
     o.client_ca.items = &item;
     o.client_ca.count = 1;
-    o.cert = cert;
-    o.key = key;
+    o.cert = cert = pem_of(f->leaf);
+    o.key = key = pem_of_key(f->keys[KEY_LEAF]);
     o.verify_client = TLS_CLIENT_REQUIRE;
   } else {
     o.ca.items = &item;
