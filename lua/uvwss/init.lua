@@ -53,7 +53,7 @@ local retry = require "uvwss.retry"
 ---@field issuer string
 ---@field serial string       lower-case hex
 ---@field names string[]      subject alternative names
----@field not_before integer  epoch seconds
+---@field not_before? integer epoch seconds
 ---@field not_after? integer  epoch seconds; nil where it cannot be read
 ---@field days_left? number   negative once expired
 ---@field sha256 string       of the whole certificate, lower-case hex
