@@ -31,7 +31,8 @@
 --   over       "ws" or "wss", where it is not for both
 --   once       true: uncut only, since nothing is sent that could be cut
 --   options    of connect and listen
---   open, message  function(ws), function(ws, data): what our side does
+--   open, message  function(ws, seen), function(ws, data, seen): what our side
+--              does
 -- A row where nothing says how it ends is closed with 1000 by the peer.
 
 local assert = require "luassert"
@@ -220,7 +221,7 @@ local function handlers(notes)
     onmessage = function(ws, data, kind)
       local seen = notes(ws)
       table.insert(seen.messages, { data, kind })
-      if seen.row.message then seen.row.message(ws, data) end
+      if seen.row.message then seen.row.message(ws, data, seen) end
     end,
     onping = function(ws, payload) table.insert(notes(ws).pings, payload) end,
     onpong = function(ws, payload) table.insert(notes(ws).pongs, payload) end,
