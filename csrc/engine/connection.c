@@ -214,6 +214,9 @@ void conn_closed_maybe(struct engine_conn *c) {
 
 /* Nothing more comes from the peer: by its FIN (NULL) or for a reason. */
 void conn_eof(struct engine_conn *c, struct base_error *err) {
+  /* RFC 6455, 5.5.1: who closes and hangs up at once is answered too. */
+  if (err == NULL && c->got_close && c->close != CLOSE_SENT)
+    conn_flush(c);
   if (c->got_close || (c->served && !c->end.opened && c->violation == NULL)) {
     base_error_free(err);
     conn_end(c, NULL);

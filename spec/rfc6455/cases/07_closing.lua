@@ -79,9 +79,11 @@ row { "a message in fragments may end between our close and the answer",
   "7.1.2", open = closing(), send = { frame(1, "a", { fin = false }), awaits,
     frame(0, "b"), frame(8, code(1000)) }, close = 1000,
   onclose = { 1000, "" } }
-row { "closes that cross each other are both answers", "7.1.2",
-  message = closing(3001), send = { frame(1, "x"), frame(8, code(3002)) },
-  messages = { { "x", "text" } }, close = 3001, onclose = { 3002, "" } }
+row { "a close that comes before ours has left is answered with its own code",
+  "5.5.1", once = true, message = closing(3001, "ours"),
+  send = { frame(1, "x"), frame(8, code(3002)) },
+  messages = { { "x", "text" } }, close = 3002, said = "",
+  onclose = { 3002, "" } }
 row { "a violation between our close and the answer is reported", "7.1.7",
   open = closing(), send = { awaits, frame(3, "") }, close = 1000,
   onclose = { 1006, "", "protocol", "opcode" } }
@@ -161,7 +163,7 @@ row { "a reset over TLS is 1006", "7.1.5", once = true, over = "wss",
   onclose = { 1006, "", "closed", "reset" } }
 row { "TLS that ends without close_notify is 1006", "7.1.5", once = true,
   over = "wss", tail = { { "cut" }, { "eof" } }, close = "none",
-  onclose = eof }
+  onclose = { 1006, "", "tls", "unexpected_eof_while_reading" } }
 row { "TLS that ends without close_notify behind the close is clean", "7.1.1",
   over = "wss", role = "client", send = { frame(8, code(1000)) },
   tail = { awaits, { "cut" }, { "eof" } }, close = 1000,
