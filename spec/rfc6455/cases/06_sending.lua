@@ -71,19 +71,17 @@ row { "a binary stream begins with a binary frame", "6.1", once = true,
     assert.are.equal("fffe", data)
   end }
 row { "a ping of ours goes between the fragments of a stream", "6.1",
-  once = true, open = function(ws)
-    local writer = ws:stream()
-    writer:write "a"
+  once = true, open = function(ws, seen)
+    seen.writer = ws:stream()
+    seen.writer:write "a"
+  end, message = function(ws, data, seen)
+    if data == "ping" then return ws:ping "now" end
     ws:send "behind"
-    ws:ping "now"
-    ws.onpong = function(self, payload)
-      self.onpong = nil
-      assert(payload == "now")
-      writer:finish "b"
-    end
-  end, send = { { "until", 9 }, frame(10, "now"), { "frames", 4 } },
-  role = "client", frames = { { 1, "a" }, { 9, "now" }, { 0, "b" },
-    { 1, "behind" } } }
+    seen.writer:finish "b"
+  end, send = { { "frames", 1 }, frame(1, "ping"), { "frames", 2 },
+    frame(1, "end"), { "frames", 4 } },
+  messages = { { "ping", "text" }, { "end", "text" } },
+  frames = { { 1, "a" }, { 9, "now" }, { 0, "b" }, { 1, "behind" } } }
 row { "a ping is answered between the fragments of a stream", "6.1",
   once = true, open = function(ws, seen)
     seen.writer = ws:stream()
