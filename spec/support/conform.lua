@@ -328,8 +328,7 @@ local function result(dir, child)
   return json.decode(text)
 end
 
-local function run_servers(rows)
-  local scripts, jobs = plan(rows, "server")
+local function run_servers(scripts, jobs)
   local seen, servers = {}, {}
   local tls = assert(wss.tls(certs "server"))
   for number, job in ipairs(jobs) do
@@ -351,11 +350,10 @@ local function run_servers(rows)
   server.await(all_ended, "the end of all connections")
   for _, s in pairs(servers) do s:close(0) end
   wss.run()
-  return jobs, told, seen
+  return told, seen
 end
 
-local function run_clients(rows)
-  local scripts, jobs = plan(rows, "client")
+local function run_clients(scripts, jobs)
   local seen, open = {}, {}
   local dir <close> = process.directory()
   write_jobs(dir.path .. "/jobs", scripts, jobs)
@@ -375,7 +373,7 @@ local function run_clients(rows)
       number, seen[number])
   end
   wss.run()
-  return jobs, result(dir.path, child), seen
+  return result(dir.path, child), seen
 end
 
 ---Run the rows; returns a function(row, role, way) that gives the list of
@@ -383,7 +381,9 @@ end
 function conform.run(rows)
   local found = {}
   for role, run in pairs { server = run_servers, client = run_clients } do
-    local jobs, told, seen = run(rows)
+    local scripts, jobs = plan(rows, role)
+    local told, seen
+    if #jobs > 0 then told, seen = run(scripts, jobs) end
     for number, job in ipairs(jobs) do
       local id = job.case .. role .. job.way
       found[id] = found[id] or {}
