@@ -75,10 +75,31 @@ void conn_opened(struct engine_conn *c) {
   conn_arm(c);
 }
 
+/*
+** As ws_head_feed, but 1xx responses are passed over: any number may come
+** before the answer, and of them 101 alone is one (RFC 9110, 15.2). Together
+** they are bounded like one head.
+*/
+static long feed_answer(struct ws_head *h, const uint8_t *data, size_t n) {
+  size_t used = 0;
+  for (;;) {
+    size_t left;
+    long got = ws_head_feed(h, data + used, n - used);
+    if (got < 0)
+      return got;
+    used += (size_t)got;
+    if (!h->complete || h->status == 101 || h->status >= 200)
+      return (long)used;
+    left = h->bytes.max - h->bytes.len;
+    ws_head_deinit(h);
+    ws_head_init(h, false, left);
+  }
+}
+
 void conn_answer(struct engine_conn *c, uint8_t *data, size_t n) {
   const char *subprotocol, *extensions;
   struct base_error *err;
-  long used = ws_head_feed(c->head, data, n);
+  long used = feed_answer(c->head, data, n);
   if (used < 0) {
     err = base_error_from((int)used);
     if (used == BASE_ERR_HEAD_LENGTH)
