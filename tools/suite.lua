@@ -40,8 +40,8 @@ local rank = {}
 for i, name in ipairs { "tls_server_memory_test", "clients_spec.lua",
   "examples_spec.lua", "exit_spec.lua", "tls_memory_test",
   "backpressure_spec.lua", "misuse_spec.lua", "cli_connect_spec.lua",
-  "crowd_spec.lua", "upgrade_spec.lua", "publish_spec.lua", "stream_spec.lua",
-  "regress", "tls_spec.lua", "pin_spec.lua", "servers_spec.lua" } do
+  "crowd_spec.lua", "rfc6455", "upgrade_spec.lua", "publish_spec.lua",
+  "stream_spec.lua", "regress", "tls_spec.lua", "pin_spec.lua", "servers_spec.lua" } do
   rank[name] = i
 end
 

@@ -197,7 +197,8 @@ for _, line in ipairs { "GET /", "GET / HTTP/1", "GET / HTTP/1.10",
   "GET / http/1.1", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", " GET / HTTP/1.1",
   "GET /\tHTTP/1.1", "GET", "GET / HTTQ/1.1", "G\0T / HTTP/1.1",
   "GET /\x01 HTTP/1.1", "GET /#x HTTP/1.1", "GET /\xe4 HTTP/1.1" } do
-  malformed(("the line '%s' is refused"):format(line:gsub("[^ -~]", "?")),
+  malformed(("the line '%s' is refused"):format((line:gsub("[^ -~]",
+    function(c) return ("<%02X>"):format(c:byte()) end))),
     "4.2.1", request({}, {}, line))
 end
 good("a target may have a query", "4.2.1", request({}, {},
