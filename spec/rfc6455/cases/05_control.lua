@@ -55,7 +55,7 @@ row { "a hundred pings in a row are answered in their order", "5.5.2",
   send = send, pings = payloads, frames = answers }
 
 send, payloads = {}, {}
-for i = 1, 2000 do
+for i = 1, 150 do
   payloads[i] = ("%06d"):format(i) .. ("p"):rep(119)
   send[i] = frame(9, payloads[i])
 end
@@ -68,7 +68,7 @@ row { "of a flood of pings some may go unanswered, and the answers keep order",
         local n = tonumber((f.hex:sub(1, 12):gsub("..", function(x)
           return string.char(tonumber(x, 16))
         end)), 10)
-        assert(n > last and n <= 2000, "out of order")
+        assert(n > last and n <= 150, "out of order")
         last = n
       end
     end
