@@ -28,6 +28,7 @@ dependencies = { "lua >= 5.4, < 5.5" }
 external_dependencies = {
   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
   LIBUV = { header = "uv.h", library = "uv" },
+  ZLIB = { header = "zlib.h", library = "z" },
 }
 -- The Makefile knows the sources and the flags (hidden symbols among them,
 -- which a "builtin" build cannot have).
@@ -37,8 +38,8 @@ build = {
   install_target = "put",
   build_variables = {
     CFLAGS = "$(CFLAGS)",
-    CPPFLAGS = "-I$(OPENSSL_INCDIR) -I$(LIBUV_INCDIR)",
-    LDFLAGS = "-L$(OPENSSL_LIBDIR) -L$(LIBUV_LIBDIR)",
+    CPPFLAGS = "-I$(OPENSSL_INCDIR) -I$(LIBUV_INCDIR) -I$(ZLIB_INCDIR)",
+    LDFLAGS = "-L$(OPENSSL_LIBDIR) -L$(LIBUV_LIBDIR) -L$(ZLIB_LIBDIR)",
     LUA = "$(LUA)",
     LUA_INCDIR = "$(LUA_INCDIR)",
     WERROR = "", -- for whoever builds with a compiler newer than ours

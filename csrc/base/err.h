@@ -70,6 +70,7 @@ enum base_kind {
     "fragments of messages are out of order") \
   X(FRAME_LENGTH, PROTOCOL, "frame_length", \
     "a frame's length is not in its shortest form or beyond 2^63") \
+  X(DEFLATE, PROTOCOL, "deflate", "a compressed message cannot be inflated") \
   X(CLOSE_CODE, PROTOCOL, "close_code", \
     "a close frame has an invalid status code") \
   X(MESSAGE_SIZE, LIMIT, "message_size", \

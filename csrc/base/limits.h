@@ -21,6 +21,7 @@
 #define LIMIT_CHAIN_DEPTH 10u
 #define LIMIT_UPGRADE_TIMEOUT_MS 10000u
 #define LIMIT_BACKLOG 511u
+#define LIMIT_DEFLATE_BYTES 256u /* smaller messages go as they are */
 #define LIMIT_TOPICS 1024u /* of one connection */
 
 /* Fixed ones. */

@@ -211,6 +211,8 @@ void caller_accept(struct engine_server *s, struct net_stream *stream) {
   conf.stats = &c->socket.stats;
   conf.tls = c->tls;
   conf.trace = s->conf.trace;
+  if (s->conf.deflate.on)
+    conf.deflate = &s->conf.deflate;
   if (engine_conn_accept(&c->socket.conn, s->engine, stream, &conf,
                          &engine_socket_conn_ops, &c->socket) != 0) {
     s->stats.turned_away++;

@@ -86,6 +86,8 @@ static void dial(struct engine_client *c) {
   conf.ticket = s->ticket;
   conf.trace = c->conf.trace;
   conf.ask = c->conf.ask;
+  if (c->conf.deflate.on)
+    conf.deflate = &c->conf.deflate;
   if (engine_conn_dial(&s->conn, s->engine, &conf, &engine_socket_conn_ops,
                        s) != 0) {
     engine_socket_set_end(s, base_error_from(BASE_ERR_MEMORY));

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/connection.h"
 #include "engine/socket.h"
 #include "engine/strings.h"
 
@@ -29,6 +30,7 @@ struct engine_client_conf {
   bool drop;                     /* outbox = "drop" */
   bool trace;
   bool ask; /* on_verify has a word in the verdict */
+  struct engine_deflate deflate;
 };
 void engine_client_conf_deinit(struct engine_client_conf *conf);
 

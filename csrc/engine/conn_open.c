@@ -39,6 +39,7 @@ bool conn_send_bytes(struct engine_conn *c, const uint8_t *data, size_t n) {
 }
 
 static void start_upgrade(struct engine_conn *c) {
+  char offer[WS_EXTENSION_SIZE];
   struct base_buf buf;
   uint8_t nonce[16];
   int err;
@@ -52,6 +53,10 @@ static void start_upgrade(struct engine_conn *c) {
   }
   ws_handshake_key(c->request.key, nonce);
   base_buf_init(&buf, 16 * LIMIT_HEADER_BYTES);
+  if (c->conf.deflate != NULL) {
+    ws_extension_offer(offer, &c->conf.deflate->wish);
+    c->request.extensions = offer;
+  }
   err = ws_handshake_request(&buf, &c->request);
   if (err != 0)
     conn_end(c, base_error_from(err));
@@ -96,6 +101,23 @@ static long feed_answer(struct ws_head *h, const uint8_t *data, size_t n) {
   }
 }
 
+/* RFC 6455, 9.1: whatever is not what was offered fails the connection. */
+static struct base_error *agree(struct engine_conn *c, const char *answer) {
+  struct base_error *err;
+  const char *why;
+  if (c->conf.deflate == NULL)
+    return NULL;
+  why = ws_extension_check(&c->deal, answer, &c->conf.deflate->wish);
+  if (why == NULL) {
+    conn_deflate_agreed(c);
+    return NULL;
+  }
+  err = base_error_new(BASE_KIND_UPGRADE, "extension",
+                       "the server's Sec-WebSocket-Extensions %s", why);
+  base_error_number(err, "status", 101);
+  return err;
+}
+
 void conn_answer(struct engine_conn *c, uint8_t *data, size_t n) {
   const char *subprotocol, *extensions;
   struct base_error *err;
@@ -111,6 +133,8 @@ void conn_answer(struct engine_conn *c, uint8_t *data, size_t n) {
     return;
   err = ws_handshake_check(&c->request, c->head, tls_sha1, net_clock_epoch(),
                            &subprotocol, &extensions);
+  if (err == NULL)
+    err = agree(c, extensions);
   if (err != NULL) {
     conn_end(c, err);
     return;

@@ -220,14 +220,21 @@ bool engine_conn_asks(const struct engine_conn *c) {
   return c->phase == CONN_JUDGE;
 }
 
-int engine_conn_upgrade(struct engine_conn *c, const struct ws_accept *a) {
+int engine_conn_upgrade(struct engine_conn *c, const struct ws_accept *asked) {
+  struct ws_accept a = *asked;
+  char extensions[WS_EXTENSION_SIZE];
   struct base_buf buf;
   int err;
   if (c->phase != CONN_JUDGE)
     return 0; /* too late: it was refused */
+  if (c->conf.deflate != NULL &&
+      ws_extension_accept(&c->deal, extensions, c->head,
+                          &c->conf.deflate->wish))
+    a.extensions = extensions;
   base_buf_init(&buf, 16 * LIMIT_HEADER_BYTES);
-  err = ws_handshake_respond(&buf, a, tls_sha1);
+  err = ws_handshake_respond(&buf, &a, tls_sha1);
   if (err == 0 && conn_send_bytes(c, base_buf_data(&buf), buf.len)) {
+    conn_deflate_agreed(c);
     conn_opened(c);
     c->announce = true;
     conn_free_head(c);

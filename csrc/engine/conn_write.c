@@ -265,12 +265,64 @@ static bool put_close(struct stage *st) {
   return true;
 }
 
+static void item_encoded(struct engine_conn *c, struct engine_item *item) {
+  item->end = c->framed;
+  if (item->fin && item->opcode != ENGINE_RAW)
+    c->conf.stats->messages_out++;
+  if (item->fin && (item->deflates || item->deflated))
+    conn_deflate_over(c, item->deflated);
+  engine_queue_encoded(c->conf.queue);
+}
+
+/* What one frame has of a message that is compressed on its way: as much as
+** there is room for. The message need not be whole, nor its length known. */
+static bool put_deflated(struct stage *st, struct engine_item *item) {
+  struct engine_conn *c = st->c;
+  struct ws_deflater *d = conn_deflater(c);
+  size_t used = item->blob.len - item->done, made = 0;
+  struct ws_frame f;
+  bool done;
+  memset(&f, 0, sizeof f);
+  f.masked = c->proto.role == WS_CLIENT;
+  if (d == NULL) {
+    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+    return false;
+  }
+  if (f.masked && !fresh_key(c, f.key))
+    return false;
+  made = RECORD - st->used - WS_FRAME_HEADER_MAX;
+  done = ws_deflater_run(d, item->blob.data + item->done, &used,
+                         c->engine->deflated, &made,
+                         item->fin ? WS_DEFLATE_END : WS_DEFLATE_PIECE);
+  f.fin = done && item->fin;
+  f.opcode = item->begun ? (uint8_t)WS_CONTINUATION : item->opcode;
+  f.rsv1 = f.opcode != WS_CONTINUATION; /* RFC 7692, 6.1 */
+  f.len = made;
+  if (!item->begun)
+    item->start = c->framed;
+  item->begun = true;
+  item->done += used;
+  (void)put_header(st, &f);
+  put_payload(st, c->engine->deflated, made, &f, 0);
+  if (done)
+    item_encoded(c, item);
+  return true;
+}
+
 /* As much of one message as there is room for. */
 static bool put_item(struct stage *st, struct engine_item *item) {
   struct engine_conn *c = st->c;
   struct ws_frame f;
   size_t n = item->blob.len - item->done;
+  if (!item->begun) {
+    item->deflates = conn_deflates(c, item);
+    if (item->stream != NULL)
+      item->stream->deflates = item->deflates;
+  }
+  if (item->deflates)
+    return put_deflated(st, item);
   memset(&f, 0, sizeof f);
+  f.rsv1 = item->deflated;
   f.fin = item->fin;
   f.opcode = item->opcode;
   f.len = item->blob.len;
@@ -291,12 +343,8 @@ static bool put_item(struct stage *st, struct engine_item *item) {
     n = RECORD - st->used;
   put_payload(st, item->blob.data + item->done, n, &f, item->done);
   item->done += n;
-  if (item->done == item->blob.len) {
-    item->end = c->framed;
-    if (item->fin && item->opcode != ENGINE_RAW)
-      c->conf.stats->messages_out++;
-    engine_queue_encoded(c->conf.queue);
-  }
+  if (item->done == item->blob.len)
+    item_encoded(c, item);
   return true;
 }
 

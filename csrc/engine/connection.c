@@ -269,6 +269,7 @@ void conn_end(struct engine_conn *c, struct base_error *err) {
 
 static void free_all(struct engine_conn *c) {
   conn_free_output(c);
+  conn_deflate_free(c);
   if (c->tls != NULL) {
     tls_session_free(c->tls);
     c->engine->ledger.ssl_objects--;

@@ -19,6 +19,7 @@
 #include "engine/queue.h"
 #include "net/dial.h"
 #include "tls/session.h"
+#include "ws/extension.h"
 #include "ws/handshake.h"
 #include "ws/protocol.h"
 
@@ -74,6 +75,14 @@ struct engine_conn_ops {
   void (*on_closed)(void *owner);
 };
 
+/* permessage-deflate (RFC 7692), as the user wants it. */
+struct engine_deflate {
+  bool on;
+  struct ws_deflate_wish wish;
+  int level, mem_level; /* zlib's */
+  size_t min_size;      /* smaller messages go as they are */
+};
+
 /* Borrowed until on_closed, but for the reference to 'ticket'. */
 struct engine_conn_conf {
   const struct engine_limits *limits;
@@ -86,6 +95,7 @@ struct engine_conn_conf {
   struct tls_ticket *ticket;        /* or NULL */
   bool trace;
   bool ask; /* on_verify has a word in the verdict */
+  const struct engine_deflate *deflate; /* or NULL */
 };
 
 struct engine_conn;
@@ -155,6 +165,8 @@ void engine_conn_terminate(struct engine_conn *c, struct base_error *err);
 ** and waits for the next run to say so, says so now. */
 void engine_conn_abandon(struct engine_conn *c);
 
+/* Can it be sent a message compressed with a window of so many bits? */
+bool engine_conn_takes_deflated(const struct engine_conn *c, int bits);
 bool engine_conn_is_open(const struct engine_conn *c);
 bool engine_conn_is_closing(const struct engine_conn *c);
 

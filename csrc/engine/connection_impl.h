@@ -9,6 +9,7 @@
 #include "engine/connection.h"
 #include "net/stream.h"
 #include "net/timer.h"
+#include "ws/deflate.h"
 #include "ws/head.h"
 
 enum conn_phase {
@@ -97,6 +98,10 @@ struct engine_conn {
   struct conn_ping *pings;
   struct base_error *broken; /* writing failed; what came is still read */
 
+  /* compression */
+  struct ws_deflate_deal deal;
+  struct ws_deflater *deflater; /* while it is needed */
+
   /* closing */
   enum conn_close close;
   bool got_close;
@@ -144,6 +149,15 @@ void conn_plaintext(struct engine_conn *c, uint8_t *data, size_t n);
 void conn_process(struct engine_conn *c);
 void conn_read_start(struct engine_conn *c);
 void conn_steps(struct engine_conn *c);
+
+/* conn_deflate.c */
+void conn_deflate_agreed(struct engine_conn *c);
+void conn_deflate_free(struct engine_conn *c);
+bool conn_deflates(const struct engine_conn *c, const struct engine_item *it);
+/* The deflater; NULL without memory. */
+struct ws_deflater *conn_deflater(struct engine_conn *c);
+/* A message was encoded; 'shared': one that others had compressed. */
+void conn_deflate_over(struct engine_conn *c, bool shared);
 
 /* conn_write.c */
 bool conn_lend_out(struct engine_conn *c);

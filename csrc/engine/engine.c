@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/connection.h"
 #include "tls/context.h"
+#include "ws/deflate.h"
 
 /* Last thing before the loop waits: everything said in this pass goes out,
 ** each connection's messages together. */
@@ -43,6 +44,8 @@ void engine_free(struct engine *e) {
     base_buf_free(&out->buf);
     base_free(out);
   }
+  ws_deflater_free(e->spare_deflater);
+  base_free(e->deflated);
   base_free(e->plain);
   base_free(e->stage);
   base_free(e);
@@ -85,6 +88,18 @@ void engine_out_put(struct engine *e, struct engine_out *out) {
     base_buf_free(&out->buf);
     base_free(out);
   }
+}
+
+struct ws_deflater *engine_spare_deflater(struct engine *e, int bits,
+                                          int level, int mem_level) {
+  if (e->spare_deflater != NULL &&
+      !ws_deflater_is(e->spare_deflater, bits, level, mem_level)) {
+    ws_deflater_free(e->spare_deflater);
+    e->spare_deflater = NULL;
+  }
+  if (e->spare_deflater == NULL)
+    e->spare_deflater = ws_deflater_new(bits, level, mem_level);
+  return e->spare_deflater;
 }
 
 void engine_unhalt(struct engine *e) {

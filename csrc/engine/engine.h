@@ -15,6 +15,7 @@
 #include "net/loop.h"
 
 struct engine_conn;
+struct ws_deflater;
 
 enum {
   ENGINE_SPARE_OUTS = 4,
@@ -55,6 +56,8 @@ struct engine {
   bool halted;    /* wss.stop: nothing is delivered until the next run */
   uint8_t *plain; /* LIMIT_PLAIN_BYTES of plaintext being read */
   uint8_t *stage; /* one TLS record of frames being encoded */
+  uint8_t *deflated; /* LIMIT_TLS_RECORD_BYTES of one; NULL until needed */
+  struct ws_deflater *spare_deflater; /* at rest, or NULL */
   struct engine_out *spare; /* at rest, ENGINE_SPARE_OUTS at most */
   size_t spares;
   uint8_t random[ENGINE_RANDOM_BYTES];
@@ -75,6 +78,10 @@ bool engine_mask_key(struct engine *e, uint8_t key[4]);
 /* A batch, empty; NULL without memory. Give it back, whatever is in it. */
 struct engine_out *engine_out_get(struct engine *e);
 void engine_out_put(struct engine *e, struct engine_out *out); /* or NULL */
+
+/* A deflater with these, which stays the engine's; NULL without memory. */
+struct ws_deflater *engine_spare_deflater(struct engine *e, int bits,
+                                          int level, int mem_level);
 
 /* Deliver again after 'halted' was set. */
 void engine_unhalt(struct engine *e);

@@ -13,6 +13,7 @@
 #include "tls/context.h"   /* options in, context out */
 #include "tls/issue.h"     /* the command's */
 #include "tls/peer.h"      /* what ws.tls shows */
+#include "ws/deflate.h"    /* its version */
 #include "ws/handshake.h"  /* requests, answers, and what may be sent */
 #include "ws/protocol.h"   /* which close codes may be sent */
 #include "ws/url.h"

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/server_impl.h"
 #include "engine/share.h"
+#include "ws/deflate.h"
 #include "ws/utf8.h"
 
 static struct engine_caller *caller_of(struct engine_subscriber *who) {
@@ -47,13 +48,33 @@ static bool admits(struct engine_caller *c, size_t n) {
   return !full;
 }
 
+/* The window that everybody's compressed messages are made with. */
+static int shared_bits(const struct engine_deflate *want) {
+  int bits = want->wish.server_max_window_bits;
+  return bits != 0 ? bits : WS_WINDOW_BITS_MAX;
+}
+
+/* Compressed once, for all who can read that (RFC 7692). */
+static bool gets_deflated(struct engine_caller *c, struct engine_share *share,
+                          size_t n) {
+  const struct engine_deflate *want = &c->server->conf.deflate;
+  int bits = shared_bits(want);
+  struct ws_deflater *d;
+  if (!want->on || n < want->min_size || bits < WS_DEFLATE_BITS_MIN ||
+      !engine_conn_takes_deflated(c->socket.conn, bits))
+    return false;
+  d = engine_spare_deflater(c->socket.engine, bits, want->level,
+                            want->mem_level);
+  return d != NULL && engine_share_deflate(share, d);
+}
+
 /* True if it has been given the message. */
 static bool give(struct engine_caller *c, struct engine_share *share,
                  size_t n) {
   struct engine_item *item;
   if (!is_open(c) || !admits(c, n))
     return false;
-  item = engine_share_item(share);
+  item = engine_share_item(share, gets_deflated(c, share, n));
   if (item == NULL) { /* it would miss one, and never know */
     engine_conn_terminate(c->socket.conn, base_error_from(BASE_ERR_MEMORY));
     return false;

@@ -229,6 +229,7 @@ static void rewind_item(struct engine_queue *q, struct engine_item *item) {
   struct engine_stream *s = item->stream;
   item->done = 0;
   item->begun = false;
+  item->deflates = false;
   if (s == NULL) {
     entry_prepend(q, &item->entry);
     return;

@@ -37,6 +37,9 @@ struct engine_item {
   uint8_t opcode;
   bool fin;
   bool begun;          /* its header was encoded */
+  bool deflated;       /* its bytes are a compressed message (RFC 7692) */
+  bool deflates;       /* it is compressed as it is encoded, into several frames,
+                          so that it can stand between two of them */
 };
 
 /* In place of an opcode: bytes that are no frame (the body of an answer). */
@@ -57,6 +60,7 @@ struct engine_stream {
   uint8_t opcode;
   bool queued;   /* among the entries */
   bool opened;   /* its first piece was encoded: what follows continues */
+  bool deflates; /* as its first piece does */
   bool touched;  /* bytes of it have left */
   bool finished; /* no piece follows */
   bool owned;    /* its writer is alive */
@@ -102,7 +106,7 @@ struct engine_item *engine_queue_next(struct engine_queue *q);
 /* That item was encoded whole; 'end' is set. */
 void engine_queue_encoded(struct engine_queue *q);
 static inline bool engine_queue_midframe(const struct engine_queue *q) {
-  return q->current != NULL && q->current->begun;
+  return q->current != NULL && q->current->begun && !q->current->deflates;
 }
 /* Is every accepted message with the kernel (an open stream counts)? */
 bool engine_queue_empty(const struct engine_queue *q);

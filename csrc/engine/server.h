@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/connection.h"
 #include "engine/socket.h"
 #include "engine/strings.h"
 #include "net/listener.h"
@@ -35,6 +36,7 @@ struct engine_server_conf {
   size_t max_topics;       /* of one connection */
   enum engine_slow slow;
   bool trace;
+  struct engine_deflate deflate;
 };
 void engine_server_conf_deinit(struct engine_server_conf *conf);
 

@@ -7,6 +7,8 @@
 
 #include "engine/queue.h"
 
+struct ws_deflater;
+
 struct engine_share;
 
 /* Shares 'source', which stays the caller's until engine_share_close. NULL
@@ -14,8 +16,14 @@ struct engine_share;
 struct engine_share *engine_share_open(struct engine_item *source);
 
 /* One more receiver: an item for its queue, which settles by itself. NULL
-** without memory. */
-struct engine_item *engine_share_item(struct engine_share *s);
+** without memory. 'deflated': the compressed form, which is there. */
+struct engine_item *engine_share_item(struct engine_share *s, bool deflated);
+
+/*
+** Make the compressed form (RFC 7692), once. False if it is no smaller, or
+** there is no memory for it: send the message as it is.
+*/
+bool engine_share_deflate(struct engine_share *s, struct ws_deflater *d);
 
 /* No further receivers. True: it has some, and 'source' will be released when
 ** they are done. False: it has none, and 'source' is the caller's still. */

@@ -459,6 +459,8 @@ static int loop_versions(lua_State *L) {
   lua_setfield(L, -2, "openssl");
   lua_pushstring(L, net_version());
   lua_setfield(L, -2, "libuv");
+  lua_pushstring(L, ws_deflate_version());
+  lua_setfield(L, -2, "zlib");
   return 1;
 }
 

@@ -547,13 +547,47 @@ static void url(lua_State *L, int arg, bool listens, struct ws_url *out) {
     luaL_argerror(L, arg, base_err_text(err));
 }
 
-/* Compression comes with a later version; until then only "none" is a value
-** that keeps its word. */
-static void compress(lua_State *L, int index) {
+/* ---- compression (RFC 7692) ---------------------------------------------- */
+
+static int between(lua_State *L, int index, const char *name, int otherwise,
+                   int least, int most) {
+  size_t n = options_size(L, index, name, (size_t)otherwise);
+  if ((n != (size_t)otherwise && n < (size_t)least) || n > (size_t)most)
+    luaL_error(L, "option '%s': %d to %d expected", name, least, most);
+  return (int)n;
+}
+
+static void compress(lua_State *L, int index, struct engine_deflate *out) {
+  static const char *const names[] = {
+    "level", "mem_level", "server_no_context_takeover",
+    "client_no_context_takeover", "server_max_window_bits",
+    "client_max_window_bits", "min_size", NULL
+  };
+  memset(out, 0, sizeof *out);
+  out->level = 6;
+  out->mem_level = 8;
+  out->min_size = LIMIT_DEFLATE_BYTES;
   lua_getfield(L, index, "compress");
-  if (!lua_isnil(L, -1) && (!lua_isboolean(L, -1) || lua_toboolean(L, -1)))
-    luaL_error(L, "option 'compress': this version has no compression; only "
-                  "false is possible");
+  if (lua_istable(L, -1)) {
+    int t = lua_gettop(L);
+    options_check(L, t, names);
+    out->on = true;
+    out->level = between(L, t, "level", out->level, 0, 9);
+    out->mem_level = between(L, t, "mem_level", out->mem_level, 1, 9);
+    out->min_size = options_size(L, t, "min_size", out->min_size);
+    out->wish.server_no_context_takeover =
+      options_boolean(L, t, "server_no_context_takeover", false);
+    out->wish.client_no_context_takeover =
+      options_boolean(L, t, "client_no_context_takeover", false);
+    out->wish.server_max_window_bits =
+      between(L, t, "server_max_window_bits", 0, 8, 15);
+    out->wish.client_max_window_bits =
+      between(L, t, "client_max_window_bits", 0, 8, 15);
+  } else if (lua_isboolean(L, -1)) {
+    out->on = lua_toboolean(L, -1);
+  } else if (!lua_isnil(L, -1)) {
+    wrong_type(L, "compress", "boolean or table");
+  }
   lua_pop(L, 1);
 }
 
@@ -577,7 +611,7 @@ void options_client(lua_State *L, int url_index, int index,
   subprotocols(L, index, &conf->subprotocols);
   headers(L, index, conf);
   proxy(L, index, conf);
-  compress(L, index);
+  compress(L, index, &conf->deflate);
   conf->redirects = count(L, index, "redirects", 0, 20);
   origin = options_string(L, index, "origin");
   if (origin != NULL) {
@@ -636,7 +670,7 @@ void options_server(lua_State *L, int url_index, int index,
                                        l->upgrade_timeout_ms, false);
   subprotocols(L, index, &conf->subprotocols);
   origins(L, index, conf);
-  compress(L, index);
+  compress(L, index, &conf->deflate);
   conf->backlog = (int)count(L, index, "backlog", LIMIT_BACKLOG, 65535);
   conf->max_connections = options_size(L, index, "max_connections", 0);
   conf->max_topics = options_size(L, index, "max_topics", conf->max_topics);

@@ -18,6 +18,13 @@ void ws_protocol_init(struct ws_protocol *p, enum ws_role role,
 
 void ws_protocol_deinit(struct ws_protocol *p) {
   base_buf_free(&p->message);
+  ws_inflater_free(p->inflater);
+  p->inflater = NULL;
+}
+
+void ws_protocol_set_deflate(struct ws_protocol *p, bool takeover) {
+  p->deflate = true;
+  p->takeover = takeover;
 }
 
 /* What was lent out is over: an idle connection owns no memory. */
@@ -46,16 +53,19 @@ static void shut(struct ws_protocol *p) {
   p->header_len = 0;
   p->in_len = 0;
   base_buf_free(&p->message);
+  ws_inflater_free(p->inflater);
+  p->inflater = NULL;
 }
 
-/*
-** The two bytes that every header begins with. permessage-deflate, once it is
-** negotiated, allows the first reserved bit on a message's first frame
-** (RFC 7692, 6) and is to be asked here.
-*/
+/* RFC 7692, 6: the first reserved bit, on a message's first frame. */
+static bool may_be_compressed(const struct ws_protocol *p, unsigned opcode) {
+  return p->deflate && (opcode == WS_TEXT || opcode == WS_BINARY);
+}
+
+/* The two bytes that every header begins with. */
 static int judge(const struct ws_protocol *p, uint8_t b0, uint8_t b1) {
   unsigned opcode = b0 & 0x0f;
-  if ((b0 & 0x70) != 0)
+  if ((b0 & (may_be_compressed(p, opcode) ? 0x30 : 0x70)) != 0)
     return BASE_ERR_RESERVED_BITS; /* RFC 6455, 5.2 */
   if (opcode >= WS_CLOSE) {
     if (opcode > WS_PONG)
@@ -73,6 +83,11 @@ static int judge(const struct ws_protocol *p, uint8_t b0, uint8_t b1) {
   return 0;
 }
 
+/* Is the message that 'frame' belongs to? Continuations do not say. */
+static bool is_compressed(const struct ws_protocol *p) {
+  return p->frame.opcode == WS_CONTINUATION ? p->compressed : p->frame.rsv1;
+}
+
 /* As ws_frame_parse, but what may not be is refused as soon as it shows. */
 static int parse(struct ws_protocol *p, const uint8_t *in, size_t n) {
   int got;
@@ -81,7 +96,7 @@ static int parse(struct ws_protocol *p, const uint8_t *in, size_t n) {
   got = judge(p, in[0], in[1]);
   if (got == 0)
     got = ws_frame_parse(&p->frame, in, n);
-  if (got > 0 && p->frame.opcode < WS_CLOSE &&
+  if (got > 0 && p->frame.opcode < WS_CLOSE && !is_compressed(p) &&
       p->frame.len > p->max_message - p->message.len) {
     p->frame.len += p->message.len; /* what it came to: the user is told */
     got = BASE_ERR_MESSAGE_SIZE;
@@ -137,6 +152,7 @@ static int begin_frame(struct ws_protocol *p) {
   } else if (p->frame.opcode != WS_CONTINUATION) {
     p->in_message = true;
     p->opcode = p->frame.opcode;
+    p->compressed = p->frame.rsv1;
   }
   return FRAME_BEGUN;
 }
@@ -180,9 +196,68 @@ static int deliver(struct ws_protocol *p, struct ws_event *ev,
   return HAS_EVENT;
 }
 
+/* ---- compressed messages -------------------------------------------------- */
+
+/* What has been inflated behind the first 'had' bytes; 'err' came of it. */
+static int check_inflated(struct ws_protocol *p, size_t had, int err) {
+  size_t n = p->message.len - had;
+  if (err == BASE_ERR_MESSAGE_SIZE)
+    p->frame.len = (uint64_t)p->max_message + 1; /* at least: the user is told */
+  if (err == 0 && n > 0 && p->opcode == WS_TEXT &&
+      !ws_utf8_feed(&p->utf8, base_buf_data(&p->message) + had, n))
+    err = BASE_ERR_UTF8;
+  return err;
+}
+
+static int inflate_some(struct ws_protocol *p, size_t n) {
+  size_t had = p->message.len;
+  const uint8_t *data;
+  if (p->inflater == NULL)
+    p->inflater = ws_inflater_new();
+  if (p->inflater == NULL)
+    return BASE_ERR_MEMORY;
+  if (n == 0)
+    return 0;
+  data = unmask(p, n);
+  return check_inflated(p, had,
+                        ws_inflater_feed(p->inflater, data, n, &p->message));
+}
+
+static int inflate_rest(struct ws_protocol *p) {
+  size_t had = p->message.len;
+  int err = check_inflated(p, had, ws_inflater_end(p->inflater, &p->message));
+  if (!p->takeover) { /* an idle connection owns no memory */
+    ws_inflater_free(p->inflater);
+    p->inflater = NULL;
+  }
+  return err;
+}
+
+static int read_deflated(struct ws_protocol *p, struct ws_event *ev) {
+  static const uint8_t nothing[1] = {0};
+  size_t n = p->left < p->in_len ? (size_t)p->left : p->in_len;
+  int err = inflate_some(p, n);
+  if (err != 0)
+    return err;
+  if (p->left > 0)
+    return WANTS_INPUT;
+  p->in_frame = false;
+  if (!p->frame.fin)
+    return FRAME_DONE;
+  err = inflate_rest(p);
+  if (err != 0)
+    return err;
+  p->delivered = true;
+  return deliver(p, ev,
+                 p->message.len > 0 ? base_buf_data(&p->message) : nothing,
+                 p->message.len);
+}
+
 /* The payload of a data frame, as far as there is input. */
 static int read_data(struct ws_protocol *p, struct ws_event *ev) {
   size_t n = p->left < p->in_len ? (size_t)p->left : p->in_len;
+  if (p->compressed)
+    return read_deflated(p, ev);
   if (n == p->frame.len && p->frame.fin && p->message.len == 0) {
     const uint8_t *data = unmask(p, n);
     p->in_frame = false;
@@ -273,7 +348,8 @@ bool ws_protocol_midway(const struct ws_protocol *p) {
 
 uint16_t ws_protocol_close_code(int err) {
   switch (err) {
-    case BASE_ERR_UTF8: return 1007;
+    case BASE_ERR_UTF8:
+    case BASE_ERR_DEFLATE: return 1007;
     case BASE_ERR_MESSAGE_SIZE: return 1009;
     case BASE_ERR_MEMORY: return 1011; /* not the peer's fault */
     default: return 1002;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "ws/deflate.h"
 #include "ws/frame.h"
 #include "ws/utf8.h"
 
@@ -50,6 +51,10 @@ struct ws_protocol {
   struct ws_utf8 utf8;   /* of a text message */
   struct base_buf message; /* pieces of a message that did not lie whole in
                               the input; no memory while there is none */
+  bool deflate;          /* permessage-deflate was agreed on */
+  bool takeover;         /* and what the peer sends refers to earlier messages */
+  bool compressed;       /* this message is */
+  struct ws_inflater *inflater; /* of it, or where 'takeover'; otherwise NULL */
   bool delivered;        /* 'message' was lent out and is cleared next */
   uint8_t control[WS_CONTROL_MAX];
   uint8_t control_len;
@@ -59,6 +64,10 @@ struct ws_protocol {
 void ws_protocol_init(struct ws_protocol *p, enum ws_role role,
                       size_t max_message);
 void ws_protocol_deinit(struct ws_protocol *p);
+
+/* RFC 7692 was agreed on; 'takeover': the peer's messages may refer to earlier
+** ones. Before the first byte. */
+void ws_protocol_set_deflate(struct ws_protocol *p, bool takeover);
 
 /*
 ** Hand in bytes, which are borrowed until poll has answered NONE, and may be
@@ -73,7 +82,8 @@ void ws_protocol_feed(struct ws_protocol *p, uint8_t *in, size_t n);
 ** (checked against the header as soon as that is read: RFC 6455, 7.4.1,
 ** 1009), in memory that grows with what has arrived, never with what a header
 ** claims. Text is checked as it arrives, so that an error comes before the
-** message is whole.
+** message is whole. A compressed message is inflated as it arrives, and
+** max_message bounds what it inflates to.
 */
 void ws_protocol_poll(struct ws_protocol *p, struct ws_event *ev);
 
@@ -88,8 +98,8 @@ static inline size_t ws_protocol_rest(const struct ws_protocol *p,
 bool ws_protocol_midway(const struct ws_protocol *p);
 
 /*
-** The close code that an error sends (RFC 6455, 7.4.1): 1002, 1007, 1009, or
-** 1011 for BASE_ERR_MEMORY.
+** The close code that an error sends (RFC 6455, 7.4.1): 1002, 1007 (not UTF-8,
+** or not compressed as it says), 1009, or 1011 for BASE_ERR_MEMORY.
 */
 uint16_t ws_protocol_close_code(int err);
 
