@@ -252,12 +252,13 @@ static bool accept_list(struct ws_deflate_deal *deal,
   struct ws_span extension;
   struct params p;
   while (*list != '\0') {
-    skip_space(&list);
-    if (take_token(&list, &extension) &&
+    const char *s = list;
+    skip_space(&s);
+    if (take_token(&s, &extension) &&
         ws_ascii_same(extension.at, extension.len, name) &&
-        take_params(&list, &p, false))
+        take_params(&s, &p, false))
       return fulfil(deal, answer, &p, wish);
-    skip_element(&list);
+    skip_element(&list); /* from its start: 's' may stand within quotes */
   }
   return false;
 }
