@@ -123,7 +123,7 @@ bool ws_deflater_run(struct ws_deflater *d, const uint8_t *in, size_t *n,
 
 struct ws_inflater {
   z_stream z;
-  bool ended; /* by a final block, with nothing behind it so far */
+  bool fresh; /* nothing has come, or nothing since a final block */
 };
 
 struct ws_inflater *ws_inflater_new(void) {
@@ -131,6 +131,7 @@ struct ws_inflater *ws_inflater_new(void) {
   if (f == NULL)
     return NULL;
   set_heap(&f->z);
+  f->fresh = true;
   /* The largest window will do for every peer's. */
   if (inflateInit2(&f->z, -MAX_WBITS) == Z_OK)
     return f;
@@ -193,7 +194,7 @@ static int step(struct ws_inflater *f, struct base_buf *out) {
   if (to != &spare)
     base_buf_commit(out, made);
   if (got == Z_STREAM_END) {
-    f->ended = f->z.avail_in == 0;
+    f->fresh = f->z.avail_in == 0;
     got = go_on(f);
     return got != 0 ? got : f->z.avail_in > 0;
   }
@@ -209,7 +210,7 @@ int ws_inflater_feed(struct ws_inflater *f, const uint8_t *in, size_t n,
   while (n > 0) {
     unsigned part = bounded(n);
     int got;
-    f->ended = false;
+    f->fresh = false;
     f->z.next_in = (z_const Bytef *)in;
     f->z.avail_in = part;
     do
@@ -224,18 +225,22 @@ int ws_inflater_feed(struct ws_inflater *f, const uint8_t *in, size_t n,
 }
 
 /* Is it between two blocks, with no bit of another one? */
-static bool is_between(const z_stream *z) {
-  return (z->data_type & 128) != 0 && (z->data_type & 63) == 0;
+static bool is_between(const struct ws_inflater *f) {
+  int state = f->z.data_type;
+  return f->fresh || ((state & 128) != 0 && (state & 63) == 0);
 }
 
+/* A message without a byte, or with its flush whole at its end, stands between
+** two blocks already. That is not as RFC 7692, 7.2.1 has it, but what is made
+** where zlib is asked for two flushes in a row (by python-websockets, of an
+** empty message or last fragment); the tail would be half a block then. */
 int ws_inflater_end(struct ws_inflater *f, struct base_buf *out) {
   int got;
-  if (f->ended)
+  if (is_between(f))
     return 0;
   got = ws_inflater_feed(f, tail, TAIL, out);
-  if (got == 0 && !is_between(&f->z))
+  if (got == 0 && !is_between(f))
     got = BASE_ERR_DEFLATE;
-  f->ended = false;
   return got;
 }
 
