@@ -7,7 +7,7 @@
 
 static const char name[] = "permessage-deflate";
 
-/* ---- reading (RFC 6455, 9.1) ---------------------------------------------- */
+/* ---- reading (RFC 6455, 9.1) -------------------------------------------- */
 
 struct param {
   struct ws_span name, value;
@@ -140,7 +140,7 @@ static void skip_element(const char **s) {
     ++*s;
 }
 
-/* ---- writing -------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------ */
 
 static void put(char out[WS_EXTENSION_SIZE], const char *text) {
   size_t n = strlen(out);
@@ -169,7 +169,7 @@ void ws_extension_offer(char out[WS_EXTENSION_SIZE],
     put(out, "client_max_window_bits");
 }
 
-/* ---- the client's side ----------------------------------------------------- */
+/* ---- the client's side -------------------------------------------------- */
 
 const char *ws_extension_check(struct ws_deflate_deal *out, const char *answer,
                                const struct ws_deflate_wish *wish) {
@@ -208,7 +208,7 @@ const char *ws_extension_check(struct ws_deflate_deal *out, const char *answer,
   return NULL;
 }
 
-/* ---- the server's side ----------------------------------------------------- */
+/* ---- the server's side -------------------------------------------------- */
 
 /* The smaller one of two, where 0 is none. */
 static int least(int a, int b) {
@@ -217,9 +217,8 @@ static int least(int a, int b) {
   return a < b ? a : b;
 }
 
-/* RFC 7692, 7.1: answer what was offered, and what we want besides. False: we
-** want of the client what it cannot do. */
-static bool fulfil(struct ws_deflate_deal *deal,
+/* RFC 7692, 7.1: answer what was offered, and what we want besides. */
+static void fulfil(struct ws_deflate_deal *deal,
                    char answer[WS_EXTENSION_SIZE], const struct params *p,
                    const struct ws_deflate_wish *wish) {
   int server = least(p->server_bits, wish->server_max_window_bits);
@@ -242,7 +241,6 @@ static bool fulfil(struct ws_deflate_deal *deal,
     put_bits(answer, "server_max_window_bits", server);
   if (client != 0)
     put_bits(answer, "client_max_window_bits", client);
-  return true;
 }
 
 /* One field's list of offers. */
@@ -256,8 +254,10 @@ static bool accept_list(struct ws_deflate_deal *deal,
     skip_space(&s);
     if (take_token(&s, &extension) &&
         ws_ascii_same(extension.at, extension.len, name) &&
-        take_params(&s, &p, false))
-      return fulfil(deal, answer, &p, wish);
+        take_params(&s, &p, false)) {
+      fulfil(deal, answer, &p, wish);
+      return true;
+    }
     skip_element(&list); /* from its start: 's' may stand within quotes */
   }
   return false;

@@ -15,7 +15,7 @@
 
 enum { LARGEST = 150000, ROOMY = 1 << 20, ALL = 1 << 30 };
 
-/* ---- dice, the same in every run ------------------------------------------- */
+/* ---- dice, the same in every run ---------------------------------------- */
 
 static uint32_t dice;
 
@@ -37,7 +37,7 @@ static void fill(uint8_t *out, size_t n, unsigned kind) {
     }
 }
 
-/* ---- there and back ---------------------------------------------------------- */
+/* ---- there and back ----------------------------------------------------- */
 
 enum { CHANCE = 0 }; /* as a piece's size: another one each time */
 
@@ -210,7 +210,7 @@ static void any_cut_of_input_and_output_will_do(void **state) {
         }
 }
 
-/* ---- RFC 7692, 7.2.3 ------------------------------------------------------------ */
+/* ---- RFC 7692, 7.2.3 ---------------------------------------------------- */
 
 #define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00"
 #define AGAIN "\xf2\x00\x11\x00\x00"
@@ -310,7 +310,7 @@ static void a_flush_may_be_whole_or_wanting(void **state) {
   unpacks_after(HELLO "\x00\x00\xff\xff", 11, AGAIN, 5, "Hello");
 }
 
-/* ---- what is wrong ---------------------------------------------------------------- */
+/* ---- what is wrong ------------------------------------------------------ */
 
 /* Fed by any pieces it gives that error, and at the end at the latest. */
 static void breaks(const char *wire, size_t n) {
@@ -391,7 +391,7 @@ static void noise_does_no_harm(void **state) {
   }
 }
 
-/* ---- bounds -------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------- */
 
 /* Zeros, so many bytes, as small as it gets. */
 static void bomb(struct base_buf *wire, size_t n) {
@@ -485,7 +485,7 @@ static void what_cannot_be_compressed_hardly_grows(void **state) {
   ws_deflater_free(d);
 }
 
-/* ---- a want of memory -------------------------------------------------------------- */
+/* ---- a want of memory --------------------------------------------------- */
 
 static int allowed; /* allocations until they fail */
 static long live;

@@ -55,7 +55,7 @@ static void offers_what_is_wished_for(void **state) {
   }
 }
 
-/* ---- the client's side ---------------------------------------------------- */
+/* ---- the client's side -------------------------------------------------- */
 
 static void agrees(const char *wished, const char *answer, const char *want) {
   struct ws_deflate_wish w = wish(wished);
@@ -183,7 +183,7 @@ static void a_client_refuses_less_than_it_asked_for(void **state) {
   refuses(" 0 8", NAME "; " CLIENT_BITS "=15", CLIENT_BITS);
 }
 
-/* ---- the server's side ------------------------------------------------------ */
+/* ---- the server's side -------------------------------------------------- */
 
 static struct ws_head head;
 

@@ -16,9 +16,12 @@
 
 enum { FIN = 0x80, MAX_MESSAGE = 70000 };
 
+enum deflate { PLAIN, FRESH, TAKEOVER };
+
 /* What a peer of 'role' sends; built by 'put'. */
 struct wire {
   enum ws_role role; /* of the receiver */
+  enum deflate deflate; /* agreed on (RFC 7692) */
   size_t n;
   uint8_t bytes[150000];
 };
@@ -27,6 +30,7 @@ static struct wire wire;
 
 static void begin(enum ws_role role) {
   wire.role = role;
+  wire.deflate = PLAIN;
   wire.n = 0;
 }
 
@@ -122,6 +126,8 @@ static void run(struct log *l, size_t first, size_t step) {
   l->n = 0;
   l->text[0] = '\0';
   ws_protocol_init(&p, wire.role, MAX_MESSAGE);
+  if (wire.deflate != PLAIN)
+    ws_protocol_set_deflate(&p, wire.deflate == TAKEOVER);
   do {
     if (n > wire.n - at)
       n = wire.n - at;
@@ -796,6 +802,381 @@ static void knows_the_codes_of_closing(void **state) {
   assert_int_equal(ws_protocol_close_code(BASE_ERR_CLOSE_CODE), 1002);
 }
 
+/* ---- permessage-deflate (RFC 7692) --------------------------------------- */
+
+enum { RSV1 = 0x40 };
+
+#define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00" /* RFC 7692, 7.2.3 */
+#define AGAIN "\xf2\x00\x11\x00\x00"
+
+static void begin_deflate(enum ws_role role, bool takeover) {
+  begin(role);
+  wire.deflate = takeover ? TAKEOVER : FRESH;
+}
+
+/* For each role, with and without takeover. */
+static void deflated(void (*build)(void), const char *want) {
+  int i;
+  for (i = 0; i < 4; i++) {
+    begin_deflate((i & 1) != 0 ? WS_SERVER : WS_CLIENT, i >= 2);
+    build();
+    gives(want);
+  }
+}
+
+/* Then an error comes behind those events. */
+static void deflated_error(void (*build)(void), const char *before, int err) {
+  char want[80];
+  (void)snprintf(want, sizeof want, "%serror %d", before, err);
+  deflated(build, want);
+}
+
+static void build_hello(void) {
+  put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+  put_n(FIN | RSV1 | WS_BINARY, HELLO, 7);
+}
+
+static void build_hello_in_pieces(void) {
+  put_n(RSV1 | WS_TEXT, HELLO, 3); /* RFC 7692, 7.2.3.1 */
+  put_n(FIN | WS_CONTINUATION, HELLO + 3, 4);
+  put_n(RSV1 | WS_TEXT, HELLO, 0);
+  put_n(WS_CONTINUATION, HELLO, 6);
+  put_n(WS_CONTINUATION, HELLO, 0);
+  put_n(FIN | WS_CONTINUATION, HELLO + 6, 1);
+}
+
+static void build_kinds_of_blocks(void) {
+  put_n(FIN | RSV1 | WS_TEXT, "\x00\x05\x00\xfa\xff" "Hello\x00", 11);
+  put_n(FIN | RSV1 | WS_TEXT, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00", 8);
+  put_n(FIN | RSV1 | WS_TEXT,
+        "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", 13);
+}
+
+static void build_empty(void) {
+  put_n(FIN | RSV1 | WS_TEXT, "", 1); /* RFC 7692, 7.2.3.6 */
+  put_n(RSV1 | WS_BINARY, "", 0);
+  put_n(FIN | WS_CONTINUATION, "", 1);
+  put_n(RSV1 | WS_TEXT, "", 1);
+  put_n(FIN | WS_CONTINUATION, "", 0);
+  put_n(FIN | RSV1 | WS_TEXT, "", 0); /* not of RFC 7692: ws/deflate.c */
+  put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+}
+
+static void reads_compressed_messages(void **state) {
+  (void)state;
+  deflated(build_hello, "text Hello|binary Hello");
+  deflated(build_hello_in_pieces, "text Hello|text Hello");
+  deflated(build_kinds_of_blocks, "text Hello|text Hello|text Hello");
+  deflated(build_empty, "text |binary |text |text |text Hello");
+}
+
+static void build_between(void) {
+  put_n(RSV1 | WS_TEXT, HELLO, 2);
+  put(FIN | WS_PING, "1");
+  put_n(WS_CONTINUATION, HELLO + 2, 2);
+  put(FIN | WS_PONG, "2");
+  put(FIN | WS_PING, "");
+  put_n(FIN | WS_CONTINUATION, HELLO + 4, 3);
+  put(FIN | WS_PING, "4");
+}
+
+static void control_frames_stand_between_compressed_ones(void **state) {
+  (void)state;
+  deflated(build_between, "ping 1|pong 2|ping |text Hello|ping 4");
+}
+
+static void build_mixed(void) {
+  put(FIN | WS_TEXT, "plain");
+  put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+  put(WS_TEXT, "pla");
+  put(FIN | WS_CONTINUATION, "in");
+  put(FIN | WS_BINARY, "");
+  put_n(RSV1 | WS_BINARY, HELLO, 5);
+  put_n(FIN | WS_CONTINUATION, HELLO + 5, 2);
+  put(FIN | WS_TEXT, "plain");
+}
+
+static void plain_messages_stand_between_compressed_ones(void **state) {
+  (void)state;
+  deflated(build_mixed, "text plain|text Hello|text plain|binary |"
+                        "binary Hello|text plain");
+}
+
+static void build_again(void) {
+  put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+  put(FIN | WS_BINARY, "plain"); /* is no part of the window */
+  put_n(FIN | RSV1 | WS_TEXT, "", 1);
+  put_n(RSV1 | WS_TEXT, AGAIN, 1); /* RFC 7692, 7.2.3.2 */
+  put(FIN | WS_PING, "!");
+  put_n(FIN | WS_CONTINUATION, AGAIN + 1, 4);
+  put_n(FIN | RSV1 | WS_TEXT, AGAIN, 5);
+}
+
+static void the_window_goes_on_where_that_was_agreed_on(void **state) {
+  int role;
+  (void)state;
+  for (role = 0; role < 2; role++) {
+    begin_deflate(role == 0 ? WS_CLIENT : WS_SERVER, true);
+    build_again();
+    gives("text Hello|binary plain|text |ping !|text Hello|text Hello");
+    begin_deflate(role == 0 ? WS_CLIENT : WS_SERVER, false);
+    put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+    put_n(FIN | RSV1 | WS_TEXT, AGAIN, 5);
+    gives_then_error("text Hello|", BASE_ERR_DEFLATE);
+  }
+}
+
+static unsigned first_byte;
+
+static void build_first_byte(void) {
+  put_n(first_byte, HELLO, 7);
+}
+
+static void build_second_byte(void) {
+  put_n(RSV1 | WS_TEXT, HELLO, 3);
+  put_n(first_byte, HELLO + 3, 4);
+}
+
+static void the_first_reserved_bit_is_for_first_frames_of_data(void **state) {
+  unsigned rsv, opcode;
+  (void)state;
+  for (opcode = 0; opcode <= 10; opcode += opcode == 2 ? 6 : 1)
+    for (rsv = 1; rsv < 8; rsv++) { /* RFC 7692, 6 */
+      bool data = opcode == WS_TEXT || opcode == WS_BINARY;
+      first_byte = FIN | rsv << 4 | opcode;
+      begin(WS_SERVER); /* not agreed on */
+      build_first_byte();
+      gives_error(BASE_ERR_RESERVED_BITS);
+      if (rsv != 4 || !data)
+        deflated_error(build_first_byte, "", BASE_ERR_RESERVED_BITS);
+      deflated_error(build_second_byte, "",
+                     rsv == 4 && data ? BASE_ERR_FRAGMENTATION
+                                      : BASE_ERR_RESERVED_BITS);
+    }
+}
+
+static const char *broken;
+static size_t broken_n;
+
+static void build_broken(void) {
+  put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+  put_n(FIN | RSV1 | WS_BINARY, broken, broken_n);
+  put(FIN | WS_PING, "never");
+}
+
+static void build_broken_pieces(void) {
+  size_t half = broken_n / 2;
+  put_n(FIN | RSV1 | WS_TEXT, HELLO, 7);
+  put_n(RSV1 | WS_BINARY, broken, half);
+  put_n(FIN | WS_CONTINUATION, broken + half, broken_n - half);
+}
+
+static void breaks(const char *s, size_t n) {
+  broken = s;
+  broken_n = n;
+  deflated_error(build_broken, "text Hello|", BASE_ERR_DEFLATE);
+  deflated_error(build_broken_pieces, "text Hello|", BASE_ERR_DEFLATE);
+}
+
+static void refuses_what_cannot_be_inflated(void **state) {
+  (void)state;
+  breaks("\x06", 1);
+  breaks("\xff\xff\xff\xff", 4);
+  breaks("\x00\x05\x00\xfa\xfe" "Hello\x00", 11);
+  breaks(HELLO, 4);                 /* truncated */
+  breaks("\x00\x05\x00\xfa\xff" "Hel", 8);
+  breaks("plain", 5);
+  assert_int_equal(ws_protocol_close_code(BASE_ERR_DEFLATE), 1007);
+}
+
+/* 'n' bytes as a stored block, so that a test can say what a text is. */
+static void put_stored(unsigned b0, const char *text, size_t n) {
+  uint8_t block[100];
+  block[0] = 0;
+  block[1] = (uint8_t)n;
+  block[2] = 0;
+  block[3] = (uint8_t)~n;
+  block[4] = 0xff;
+  memcpy(block + 5, text, n);
+  block[5 + n] = 0;
+  put_n(b0, block, n + 6);
+}
+
+static void build_euro(void) {
+  put_stored(RSV1 | WS_TEXT, "1\xe2", 2); /* and a header: bytes of blocks */
+  put_n(FIN | WS_CONTINUATION, "\x00\x00\xff\xff\x00\x02\x00\xfd\xff\x82\xac",
+        11);
+  put_stored(FIN | RSV1 | WS_BINARY, "\xff", 1);
+}
+
+static void build_not_utf8(void) {
+  put_stored(FIN | RSV1 | WS_TEXT, "ok", 2);
+  put_stored(FIN | RSV1 | WS_TEXT, "a\xffz", 3);
+}
+
+static void build_half_utf8(void) {
+  put_stored(FIN | RSV1 | WS_TEXT, "a\xe2\x82", 3);
+}
+
+static void inflated_text_is_utf8(void **state) {
+  (void)state;
+  deflated(build_euro, "text 1\u20ac|binary \xff");
+  deflated_error(build_not_utf8, "text ok|", BASE_ERR_UTF8);
+  deflated_error(build_half_utf8, "", BASE_ERR_UTF8);
+}
+
+static void wrong_inflated_text_fails_before_its_end(void **state) {
+  struct log l = {"", 0};
+  struct ws_protocol p;
+  char want[40];
+  (void)state;
+  begin(WS_SERVER);
+  put_stored(RSV1 | WS_TEXT, "a\xffzzz", 5);
+  ws_protocol_init(&p, WS_SERVER, MAX_MESSAGE);
+  ws_protocol_set_deflate(&p, true);
+  feed(&p, wire.bytes, 6 + 5 + 1, &l);
+  assert_string_equal(l.text, "");
+  feed(&p, wire.bytes + 12, 1, &l);
+  (void)snprintf(want, sizeof want, "error %d", BASE_ERR_UTF8);
+  assert_string_equal(l.text, want);
+  assert_null(p.inflater);
+  ws_protocol_deinit(&p);
+}
+
+/* So many zeros, as a compressed binary message. */
+static size_t zeros_n;
+static unsigned zeros_b0;
+
+static void build_zeros(void) {
+  static const uint8_t zeros[MAX_MESSAGE + 1] = {0};
+  uint8_t out[1000];
+  struct ws_deflater *d = ws_deflater_new(15, 9, 9);
+  size_t used = zeros_n, made = sizeof out;
+  assert_non_null(d);
+  assert_true(ws_deflater_run(d, zeros, &used, out, &made, WS_DEFLATE_END));
+  ws_deflater_free(d);
+  put_n(zeros_b0, out, made);
+  if ((zeros_b0 & FIN) == 0)
+    put_n(FIN | WS_CONTINUATION, "", 0);
+}
+
+static void the_size_of_what_is_inflated_is_bounded(void **state) {
+  struct log l;
+  int i;
+  (void)state;
+  for (i = 0; i < 2; i++) {
+    zeros_b0 = RSV1 | WS_BINARY | (i == 0 ? (unsigned)FIN : 0);
+    zeros_n = MAX_MESSAGE;
+    begin_deflate(WS_SERVER, true);
+    build_zeros();
+    run(&l, wire.n, wire.n);
+    assert_memory_equal(l.text, "binary 70000#", 13);
+    deflated(build_zeros, l.text);
+    zeros_n++;
+    deflated_error(build_zeros, "", BASE_ERR_MESSAGE_SIZE);
+  }
+}
+
+static void the_size_is_told_of_a_message_that_is_too_large(void **state) {
+  struct log l = {"", 0};
+  struct ws_protocol p;
+  (void)state;
+  zeros_b0 = FIN | RSV1 | WS_BINARY;
+  zeros_n = MAX_MESSAGE;
+  begin_deflate(WS_CLIENT, true);
+  build_zeros();
+  ws_protocol_init(&p, WS_CLIENT, 1000);
+  ws_protocol_set_deflate(&p, true);
+  feed(&p, wire.bytes, wire.n, &l);
+  assert_memory_equal(l.text, "error ", 6);
+  assert_int_equal(p.frame.len, 1001); /* at least */
+  assert_null(p.message.mem);
+  assert_null(p.inflater);
+  ws_protocol_deinit(&p);
+}
+
+/* What is compressed badly may be longer than what it says. */
+static void the_size_on_the_wire_is_not_bounded(void **state) {
+  struct log l = {"", 0};
+  struct ws_protocol p;
+  int i;
+  (void)state;
+  begin(WS_CLIENT);
+  ws_protocol_init(&p, WS_CLIENT, 5);
+  ws_protocol_set_deflate(&p, false);
+  raw("\x41\x7e\x13\x88", 4); /* 5000 bytes: empty blocks */
+  for (i = 0; i < 1000; i++)
+    raw("\x00\x00\x00\xff\xff", 5);
+  put_n(FIN | WS_CONTINUATION, HELLO, 7);
+  feed(&p, wire.bytes, wire.n, &l);
+  assert_string_equal(l.text, "text Hello");
+  assert_true(p.message.cap <= 1024);
+  ws_protocol_deinit(&p);
+}
+
+static void an_idle_connection_owns_no_inflater(void **state) {
+  int takeover;
+  (void)state;
+  for (takeover = 0; takeover < 2; takeover++) {
+    struct log l = {"", 0};
+    struct ws_protocol p;
+    begin(WS_CLIENT);
+    build_hello();
+    ws_protocol_init(&p, WS_CLIENT, MAX_MESSAGE);
+    ws_protocol_set_deflate(&p, takeover == 1);
+    assert_null(p.inflater);
+    feed(&p, wire.bytes, 3, &l);
+    assert_non_null(p.inflater); /* midway */
+    assert_true(ws_protocol_midway(&p));
+    feed(&p, wire.bytes + 3, wire.n - 3, &l);
+    assert_string_equal(l.text, "text Hello|binary Hello");
+    assert_int_equal(p.inflater != NULL, takeover);
+    assert_null(p.message.mem);
+    assert_false(ws_protocol_midway(&p));
+    ws_protocol_deinit(&p);
+    assert_null(p.inflater);
+  }
+}
+
+static void inflating_survives_a_want_of_memory(void **state) {
+  base_realloc_fn *before = base_mem_realloc_hook;
+  char want[40];
+  int nth;
+  bool ok = false;
+  (void)state;
+  (void)snprintf(want, sizeof want, "error %d", BASE_ERR_MEMORY);
+  begin(WS_CLIENT);
+  build_hello_in_pieces();
+  base_mem_realloc_hook = failing;
+  for (nth = 0; !ok && nth < 50; nth++) {
+    struct log l = {"", 0};
+    struct ws_protocol p;
+    allowed = nth;
+    ws_protocol_init(&p, WS_CLIENT, MAX_MESSAGE);
+    ws_protocol_set_deflate(&p, true);
+    feed(&p, wire.bytes, wire.n, &l);
+    ok = strcmp(l.text, "text Hello|text Hello") == 0;
+    if (!ok && strcmp(l.text, want) != 0 &&
+        strstr(l.text, "text Hello|error") == NULL)
+      fail_msg("%s", l.text);
+    ws_protocol_deinit(&p);
+  }
+  base_mem_realloc_hook = before;
+  assert_true(ok);
+  assert_in_range(nth, 3, 20);
+}
+
+static void build_closing(void) {
+  put_n(RSV1 | WS_TEXT, HELLO, 3);
+  put(FIN | WS_CLOSE, "\x03\xe9" "bye");
+  put_n(FIN | WS_CONTINUATION, HELLO + 3, 4);
+}
+
+static void a_close_ends_a_compressed_message(void **state) {
+  (void)state;
+  deflated(build_closing, "close 1001 bye");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(reads_the_examples_of_the_rfc),
@@ -826,6 +1207,20 @@ int main(void) {
     cmocka_unit_test(the_rest_can_be_kept_and_fed_later),
     cmocka_unit_test(knows_when_it_is_midway),
     cmocka_unit_test(knows_the_codes_of_closing),
+    cmocka_unit_test(reads_compressed_messages),
+    cmocka_unit_test(control_frames_stand_between_compressed_ones),
+    cmocka_unit_test(plain_messages_stand_between_compressed_ones),
+    cmocka_unit_test(the_window_goes_on_where_that_was_agreed_on),
+    cmocka_unit_test(the_first_reserved_bit_is_for_first_frames_of_data),
+    cmocka_unit_test(refuses_what_cannot_be_inflated),
+    cmocka_unit_test(inflated_text_is_utf8),
+    cmocka_unit_test(wrong_inflated_text_fails_before_its_end),
+    cmocka_unit_test(the_size_of_what_is_inflated_is_bounded),
+    cmocka_unit_test(the_size_is_told_of_a_message_that_is_too_large),
+    cmocka_unit_test(the_size_on_the_wire_is_not_bounded),
+    cmocka_unit_test(an_idle_connection_owns_no_inflater),
+    cmocka_unit_test(inflating_survives_a_want_of_memory),
+    cmocka_unit_test(a_close_ends_a_compressed_message),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
