@@ -551,8 +551,10 @@ static void url(lua_State *L, int arg, bool listens, struct ws_url *out) {
 
 static int between(lua_State *L, int index, const char *name, int otherwise,
                    int least, int most) {
-  size_t n = options_size(L, index, name, (size_t)otherwise);
-  if ((n != (size_t)otherwise && n < (size_t)least) || n > (size_t)most)
+  size_t n = options_size(L, index, name, SIZE_MAX);
+  if (n == SIZE_MAX)
+    return otherwise;
+  if (n < (size_t)least || n > (size_t)most)
     luaL_error(L, "option '%s': %d to %d expected", name, least, most);
   return (int)n;
 }
