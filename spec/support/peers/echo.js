@@ -28,12 +28,24 @@ const { values: args } = parseArgs({
     subprotocol: { type: 'string', multiple: true },
     ping: { type: 'string' },
     'max-size': { type: 'string', default: 'none' },
+    // JSON, by the names of RFC 7692
+    deflate: { type: 'string' },
   },
 });
 if (!['echo', 'sha', 'slow'].includes(args.mode))
   throw new Error(`no mode is called ${args.mode}`);
 
 const counts = { open: 0, max_open: 0, connections: 0, messages: 0, bytes: 0 };
+
+function deflate(asked) {
+  return {
+    threshold: 0,
+    serverNoContextTakeover: asked.server_no_context_takeover,
+    clientNoContextTakeover: asked.client_no_context_takeover,
+    serverMaxWindowBits: asked.server_max_window_bits,
+    clientMaxWindowBits: asked.client_max_window_bits,
+  };
+}
 
 const server = args.cert
   ? https.createServer({
@@ -47,7 +59,7 @@ const server = args.cert
 
 const sockets = new WebSocketServer({
   server,
-  perMessageDeflate: false,
+  perMessageDeflate: args.deflate ? deflate(JSON.parse(args.deflate)) : false,
   // 0 is no limit.
   maxPayload: args['max-size'] === 'none' ? 0 : Number(args['max-size']),
   handleProtocols: (offered) =>

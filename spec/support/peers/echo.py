@@ -23,6 +23,8 @@ import ssl
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import \
+    ServerPerMessageDeflateFactory
 from websockets.legacy.server import WebSocketServerProtocol
 
 counts = {"open": 0, "max_open": 0, "connections": 0, "messages": 0,
@@ -50,7 +52,8 @@ def arguments():
     p.add_argument("--subprotocol", action="append")
     p.add_argument("--ping", type=float, help="seconds between pings")
     p.add_argument("--max-size", default="none", help="bytes, or none")
-    p.add_argument("--deflate", action="store_true")
+    p.add_argument("--deflate", nargs="?", const="{}", type=json.loads,
+                   help="JSON, by the names of RFC 7692")
     p.add_argument("--hello", action="store_true",
                    help="first send what is known of the client, as JSON")
     return p.parse_args()
@@ -71,6 +74,12 @@ def context(args):
     if args.alpn:
         ctx.set_alpn_protocols(args.alpn)
     return ctx
+
+
+def extensions(args):
+    if args.deflate is None:
+        return None
+    return [ServerPerMessageDeflateFactory(**args.deflate)]
 
 
 class Slow(WebSocketServerProtocol):
@@ -179,7 +188,7 @@ async def main(args):
             subprotocols=args.subprotocol, select_subprotocol=choose,
             ping_interval=args.ping,
             max_size=None if args.max_size == "none" else int(args.max_size),
-            compression="deflate" if args.deflate else None, backlog=511,
+            compression=None, extensions=extensions(args), backlog=511,
             **options):
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, report)
         print("ready %d" % sock.getsockname()[1], flush=True)

@@ -89,7 +89,15 @@ public:
   void handshake(const std::string &host) {
     ws_.read_message_max(64 << 20);
     websocket::permessage_deflate offer;
-    offer.client_enable = true; // to see it declined
+    offer.client_enable = true;
+    if (const auto asked = course_.get_child_optional("deflate")) {
+      offer.server_no_context_takeover =
+          asked->get("server_no_context_takeover", false);
+      offer.client_no_context_takeover =
+          asked->get("client_no_context_takeover", false);
+      offer.server_max_window_bits = asked->get("server_max_window_bits", 15);
+      offer.client_max_window_bits = asked->get("client_max_window_bits", 15);
+    }
     ws_.set_option(offer);
     ws_.set_option(websocket::stream_base::decorator(
         [this](websocket::request_type &request) { decorate(request); }));

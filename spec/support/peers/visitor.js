@@ -96,8 +96,19 @@ class Visit {
   }
 }
 
+function deflate(asked) {
+  return {
+    threshold: 0,
+    serverNoContextTakeover: asked.server_no_context_takeover,
+    clientNoContextTakeover: asked.client_no_context_takeover,
+    serverMaxWindowBits: asked.server_max_window_bits,
+    clientMaxWindowBits: asked.client_max_window_bits || true,
+  };
+}
+
 function options(visit) {
   const all = { headers: visit.headers, maxPayload: 0 };
+  if (visit.deflate) all.perMessageDeflate = deflate(visit.deflate);
   if (!url.startsWith('wss:')) return all;
   all.ca = fs.readFileSync(visit.ca);
   all.servername = visit.name || 'localhost';

@@ -15,6 +15,8 @@ list in FILE, as JSON, which appears when all is over. A visit has
   version       "1.2" or "1.3", of TLS
   name          to ask for and to verify ("localhost")
   alpn          a list
+  deflate       what to offer of compression, by the names of RFC 7692 (what
+                the program offers by itself)
   steps         a list of steps, each a list of a word and arguments:
 
     echo KIND SIZE [PIECES]   send so many bytes, in so many fragments; the
@@ -37,6 +39,8 @@ import ssl
 import sys
 
 import websockets
+from websockets.extensions.permessage_deflate import \
+    ClientPerMessageDeflateFactory
 
 PATIENCE = 300  # seconds; then it is an error
 
@@ -110,6 +114,12 @@ def context(visit):
     return ctx
 
 
+def offer(deflate):
+    deflate = dict(deflate)
+    deflate.setdefault("client_max_window_bits", True)
+    return ClientPerMessageDeflateFactory(**deflate)
+
+
 def opened(ws):
     tls = ws.transport.get_extra_info("ssl_object")
     return {"subprotocol": ws.subprotocol,
@@ -134,6 +144,9 @@ async def make(url, visit):
                "subprotocols": visit.get("subprotocols"),
                "extra_headers": visit.get("headers")}
     try:
+        if visit.get("deflate"):
+            options["compression"] = None
+            options["extensions"] = [offer(visit["deflate"])]
         if url.startswith("wss:"):
             options["ssl"] = context(visit)
             options["server_hostname"] = visit.get("name", "localhost")
