@@ -188,6 +188,25 @@ describe("the reference has", function()
       rows(section "## Options of `listen`"))
   end)
 
+  it("every field of compress, and no other, and their defaults", function()
+    local code = source "csrc/lua/options.c":match "\nstatic void compress%(.-\n}"
+    local found = rows(section "## Compression")
+    same_names(strings_after(code, "names[] = "), found)
+    for name, value in pairs { level = code:match "out%->level = (%d+)",
+      mem_level = code:match "out%->mem_level = (%d+)",
+      min_size = source "csrc/base/limits.h"
+        :match "LIMIT_DEFLATE_BYTES (%d+)u" } do
+      assert.are.equal(value, found[name]:match "^%S+")
+    end
+  end)
+
+  it("the version of every library", function()
+    local text = section "### `wss.versions()` → table"
+    for name in pairs(wss.versions()) do
+      assert.matches("`" .. name .. "`", text, 1, true)
+    end
+  end)
+
   it("every option of TLS, and no other", function()
     same_names(options_of "options_tls(", rows(section "## TLS options"))
     same_names(options_of "options_tls_server(",
@@ -364,15 +383,6 @@ describe("the reference has", function()
     for link in reference:gmatch "%]%(#([^)]+)%)" do
       assert.is_true(anchors[link], link)
     end
-  end)
-end)
-
-describe("what the reference calls missing", function()
-  it("is missing", function()
-    assert.is_nil(wss.versions().zlib)
-    assert.has_error(function()
-      wss.connect("ws://127.0.0.1:1/", { compress = true })
-    end)
   end)
 end)
 

@@ -4,7 +4,7 @@ local process = require "spec.support.process"
 
 local floors = {
   base = { own = { "base" }, foreign = {} },
-  ws = { own = { "base", "ws" }, foreign = {} },
+  ws = { own = { "base", "ws" }, foreign = { "^zlib%.h$" } },
   tls = { own = { "base", "tls" }, foreign = { "^openssl/" } },
   net = { own = { "base", "net" }, foreign = { "^uv%.h$" } },
   engine = { own = { "base", "ws", "tls", "net", "engine" }, foreign = {} },
@@ -74,7 +74,16 @@ describe("the house", function()
     assert.is_false(allowed("ws", "tls/session.h", true))
     assert.is_false(allowed("engine", "uv.h", false))
     assert.is_false(allowed("lua", "net/loop.h", true))
+    assert.is_false(allowed("engine", "zlib.h", false))
     assert.is_false(allowed("base", "openssl/ssl.h", false))
+  end)
+
+  it("meets zlib in one place", function()
+    for _, name in ipairs(files "csrc/*/*.[ch]") do
+      if name ~= "csrc/ws/deflate.c" then
+        assert.is_nil(process.read_file(name):match "[<\"]zlib%.h[>\"]", name)
+      end
+    end
   end)
 
   it("enters Lua through one door", function()

@@ -523,6 +523,15 @@ local text = { "string", bad = { "NUL\0byte" } }
 local list = { "string", "table", bad = { { 1 }, { "x", {} }, { "x\0" } } }
 local boolean = { "boolean" }
 local crl_check = { "string", bad = { "", "Leaf", "all", "leaf\0" } }
+local function window(least, most)
+  return { "number", bad = { least - 1, most + 1, 9.5, 1 << 32, math.huge } }
+end
+local compress_options = {
+  level = window(0, 9), mem_level = window(1, 9), min_size = size,
+  server_no_context_takeover = boolean, client_no_context_takeover = boolean,
+  server_max_window_bits = window(8, 15),
+  client_max_window_bits = window(8, 15),
+}
 local connect_options = {
   subprotocols = { "string", "table",
     bad = { "no token", "", { "a", "a" }, { 1 }, { "a,b" } } },
@@ -540,7 +549,7 @@ local connect_options = {
   ping_interval = seconds_or_false, ping_timeout = seconds_or_false,
   max_message = size, max_buffered = size, high_water = size,
   low_water = size, max_header = size,
-  compress = { "false", bad = { true } },
+  compress = { "boolean", "table" },
   proxy = { "string", bad = { "", "x", "ftp://a:1", "http://", "a:1",
     "http://a:99999", "http://a\0b:1" } },
   redirects = { "number", bad = { -1, 1.5, 21, 1 << 32 } },
@@ -568,7 +577,7 @@ local listen_options = {
   close_timeout = seconds, ping_interval = seconds_or_false,
   ping_timeout = seconds_or_false, max_message = size, max_buffered = size,
   high_water = size, low_water = size, max_header = size,
-  compress = { "false", bad = { true } },
+  compress = { "boolean", "table" },
   backlog = { "number", bad = { -1, 1.5, 65536, 1 << 32 } },
   max_connections = size, max_topics = size, reuse_port = boolean,
   slow_consumer = { "string", bad = { "", "Close", "waits", "drop\0" } },
@@ -638,6 +647,8 @@ describe("an option", function()
       names(server_tls_options))
     assert.are.same(names(annotated_options "Options"), names(connect_options))
     assert.are.same(names(annotated_options "TlsOptions"), names(tls_options))
+    assert.are.same(names(annotated_options "CompressOptions"),
+      names(compress_options))
   end)
 
   local function generated(kind, options, ways)
@@ -675,6 +686,10 @@ describe("an option", function()
   generated("tls", tls_options, { tls, through_tls })
   generated("listen", listen_options, { listen })
   generated("tls of a server", server_tls_options, { listen_tls })
+  generated("compress", compress_options, {
+    function(options) return connect { compress = options } end,
+    function(options) return listen { compress = options } end,
+  })
 
   it("that resembles none is unknown without a suggestion", function()
     for _, way in ipairs { connect, tls, through_tls, listen, listen_tls } do

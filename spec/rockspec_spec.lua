@@ -51,6 +51,15 @@ describe("the rockspec", function()
     assert.same(lines_of "ls csrc/*/*.c", objects)
   end)
 
+  it("asks for every library that the core is linked with", function()
+    local names = {}
+    for name in pairs(rockspec().external_dependencies) do
+      names[#names + 1] = name
+    end
+    table.sort(names)
+    assert.same({ "LIBUV", "OPENSSL", "ZLIB" }, names)
+  end)
+
   it("asks for Lua 5.4", function()
     assert.same({ "lua >= 5.4, < 5.5" }, rockspec().dependencies)
   end)

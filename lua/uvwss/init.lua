@@ -146,6 +146,17 @@ local retry = require "uvwss.retry"
 ---@field verify fun(self: uvwss.Tls, chain: string, name?: string, options?: uvwss.VerifyOptions): uvwss.Certificate[]?, uvwss.Error?  the verdict without a connection
 ---@field reload fun(self: uvwss.Tls): true?, uvwss.Error?  read the files again; on failure the old ones stay
 
+---Compression of messages (RFC 7692). Who can mix bytes of their own with a
+---secret, and see lengths, can guess it.
+---@class uvwss.CompressOptions
+---@field level? integer      0 (stored), 1 (fast) to 9 (small) (6)
+---@field mem_level? integer  1 to 9 (8)
+---@field min_size? integer   bytes: shorter messages go as they are (256)
+---@field server_no_context_takeover? boolean  each message of the server's stands for itself (false)
+---@field client_no_context_takeover? boolean  each message of the client's stands for itself (false)
+---@field server_max_window_bits? integer  8 to 15, of what the server sends
+---@field client_max_window_bits? integer  8 to 15, of what the client sends
+
 ---@class uvwss.Options
 ---@field subprotocols? string|string[]  offered, in order of preference
 ---@field headers? table<string, string|string[]>  added to the request
@@ -161,7 +172,7 @@ local retry = require "uvwss.retry"
 ---@field high_water? integer     (1 MiB)
 ---@field low_water? integer      (256 KiB)
 ---@field max_header? integer     of the answer to the upgrade (16 KiB)
----@field compress? false
+---@field compress? boolean|uvwss.CompressOptions  permessage-deflate (false)
 ---@field proxy? string           "http://[user:password@]host:port" or "socks5://…"
 ---@field redirects? integer      followed at most (0)
 ---@field onopen? fun(ws: uvwss.WebSocket, info: uvwss.OpenInfo)
@@ -191,7 +202,7 @@ local retry = require "uvwss.retry"
 ---@field slow_consumer? "close"|"drop"|"wait"  for publish and broadcast ("close")
 ---@field backlog? integer        of listen(2) (511)
 ---@field reuse_port? boolean     several processes share the port (false)
----@field compress? false
+---@field compress? boolean|uvwss.CompressOptions  permessage-deflate (false)
 ---@field onupgrade? uvwss.OnUpgrade
 ---@field onrequest? uvwss.OnRequest
 ---@field onrefused? fun(server: uvwss.Server, err: uvwss.Error, peer: uvwss.Address)
