@@ -58,6 +58,7 @@ static const struct scenario {
   {"listen", {1, 1, 1}, 0, false},
   {"serve", {1, 3, 2}, 0, false},
   {"publish", {1, 3, 2}, 0, false},
+  {"deflate", {1, 3, 2}, 0, false},
   {"upgrade", {1, 3, 2}, 0, false},
   {"request", {1, 3, 2}, 0, false},
   {"reject", {1, 3, 2}, 0, false},
