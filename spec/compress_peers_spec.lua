@@ -140,7 +140,8 @@ describe("a server of ours, compressed,", function()
     { "python-websockets", visitors.python, ours, theirs, true },
     { "ws on Node", visitors.node, ours, theirs, true },
     { "Boost.Beast", visitors.beast, ours, theirs, true },
-    -- which cannot be told what to ask for
+    -- These cannot be told what to ask for.
+    { "gorilla/websocket", visitors.gorilla, ours, { {} }, false },
     { "Chromium", browse, { true, both_no, small }, { {} }, false },
   } do
     local name, visit, confs, offers, fragments = table.unpack(one)
@@ -206,6 +207,20 @@ describe("a client of ours, compressed,", function()
     assert.is_true(stats.bytes_out < most, what)
     assert.is_true(stats.bytes_in < most, what)
   end
+
+  -- It grants no smaller window for what it sends, and so we ask for none.
+  it("is served by gorilla/websocket", function()
+    local peer <close> = peers.gorilla()
+    for _, compress in ipairs { true, both_no, { client_max_window_bits = 10,
+      min_size = 0 } } do
+      converse(peer, {}, compress, "ws")
+    end
+  end)
+
+  it("is served by gorilla/websocket over TLS", function()
+    local peer <close> = peers.gorilla { tls = certs "server" }
+    converse(peer, {}, true, "wss")
+  end)
 
   for name, start in pairs { ["python-websockets"] = peers.echo,
     ["ws on Node"] = peers.node } do

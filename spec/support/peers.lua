@@ -60,6 +60,29 @@ function peers.node(options)
   return process.start(flags({ "node", here .. "echo.js" }, others))
 end
 
+-- Made once, and again when its source is newer. Who comes meanwhile waits, and
+-- finds it made.
+local gorilla <const> = "build/peers/gorilla"
+function peers.build_gorilla()
+  local source = here .. "gorilla.go"
+  assert(os.execute "mkdir -p build/peers")
+  local output, status = process.run { "flock", "build/peers", "sh", "-ec",
+    'test "$2" -nt "$1" || { GO111MODULE=off GOPATH=/usr/share/gocode '
+      .. 'GOCACHE="$PWD/build/peers/go" go build -o "$2.new" "$1"; '
+      .. 'mv "$2.new" "$2"; }', "sh", source, gorilla }
+  if status.how ~= "exit" or status.code ~= 0 then
+    error("the gorilla peer cannot be built:\n" .. output .. status.stderr, 0)
+  end
+  return gorilla
+end
+
+---gorilla/websocket, an echo that compresses; `tls` is the only option.
+function peers.gorilla(options)
+  local tls = split(options)
+  return process.start { peers.build_gorilla(), "serve", tls and tls.cert,
+    tls and tls.key }
+end
+
 ---What a peer tells of itself: its counts, a step of a script, …
 ---@return table|nil
 function peers.told(child)

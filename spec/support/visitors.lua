@@ -4,12 +4,14 @@
 --   visitors.python(url, course)   python3-websockets
 --   visitors.node(url, course)     `ws` on Node
 --   visitors.beast(url, course)    Boost.Beast
+--   visitors.gorilla(url, course)  gorilla/websocket, which knows few words
 --   visitors.openssl(url, course)  `openssl s_client`, of each visit one `say`
 --   visitors.chromium(page, ca)    a browser, which is a child, see below
 --
 -- The loop runs meanwhile. A visitor that is not installed is a failure.
 
 local json = require "dkjson"
+local peers = require "spec.support.peers"
 local process = require "spec.support.process"
 local server = require "spec.support.server"
 
@@ -65,6 +67,10 @@ end
 function visitors.beast(url, course)
   build_beast()
   return run({ beast }, url, course)
+end
+
+function visitors.gorilla(url, course)
+  return run({ peers.build_gorilla(), "visit" }, url, course)
 end
 
 ---A masked frame as one can type it: the mask is nothing but zeros.
