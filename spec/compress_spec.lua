@@ -597,7 +597,9 @@ describe("publish", function()
             left = left - 1
           end
         end
-        server.await(function() return s.count == #kinds end, "all")
+        server.await(function()
+          return s:stats().subscriptions == #kinds
+        end, "all")
         for i, kind in ipairs { "send", "publish", "send", "send", "publish",
           "publish", "broadcast", "send", "publish", "send" } do
           act(kind, text(1000 * i, i % 3))
