@@ -96,6 +96,7 @@ static void dial(struct engine_client *c) {
     return;
   }
   engine_conn_set_taking(s->conn, s->taking);
+  engine_conn_set_fragments(s->conn, s->fragments);
   engine_conn_set_paused(s->conn, s->paused);
 }
 

@@ -62,12 +62,16 @@ static void on_close(struct engine_conn *c, const struct ws_event *ev) {
 
 /* False: it was not taken after all. */
 static bool deliver(struct engine_conn *c, const uint8_t *data, size_t n,
-                    uint8_t opcode) {
+                    uint8_t opcode, bool part, bool last) {
+  unsigned whole = !part || last ? 1 : 0;
   c->refused = false;
-  c->conf.stats->messages_in++;
-  c->ops->on_message(c->owner, data, n, opcode == WS_TEXT);
+  c->conf.stats->messages_in += whole;
+  if (part)
+    c->ops->on_fragment(c->owner, data, n, opcode == WS_TEXT, last);
+  else
+    c->ops->on_message(c->owner, data, n, opcode == WS_TEXT);
   if (c->refused)
-    c->conf.stats->messages_in--;
+    c->conf.stats->messages_in -= whole;
   else if (c->broken != NULL) /* somebody is still taking what came */
     c->close_by = net_loop_now_ms(c->engine->loop) +
                   c->conf.limits->close_timeout_ms;
@@ -89,6 +93,8 @@ static bool stash(struct engine_conn *c, const struct ws_event *ev) {
   struct base_buf *m = &c->proto.message;
   c->stashed = true;
   c->stash_opcode = ev->opcode;
+  c->stash_part = ev->type == WS_EVENT_FRAGMENT;
+  c->stash_last = ev->last;
   if (ev->len > 0 && ev->data == base_buf_data(m)) {
     c->stash = *m;
     base_buf_init(m, m->max);
@@ -105,7 +111,7 @@ static void deliver_stash(struct engine_conn *c) {
     static const uint8_t nothing[1] = {0};
     const uint8_t *data = base_buf_data(&c->stash);
     c->stashed = !deliver(c, data != NULL ? data : nothing, c->stash.len,
-                          c->stash_opcode);
+                          c->stash_opcode, c->stash_part, c->stash_last);
   }
   if (!c->stashed)
     base_buf_free(&c->stash);
@@ -114,9 +120,11 @@ static void deliver_stash(struct engine_conn *c) {
 static void on_event(struct engine_conn *c, const struct ws_event *ev) {
   switch (ev->type) {
   case WS_EVENT_MESSAGE:
+  case WS_EVENT_FRAGMENT:
     if (discards(c))
       break;
-    if (c->taking && deliver(c, ev->data, ev->len, ev->opcode))
+    if (c->taking && deliver(c, ev->data, ev->len, ev->opcode,
+                             ev->type == WS_EVENT_FRAGMENT, ev->last))
       break;
     if (!stash(c, ev))
       conn_end(c, base_error_from(BASE_ERR_MEMORY));
@@ -253,6 +261,10 @@ void engine_conn_set_taking(struct engine_conn *c, bool taking) {
   c->taking = taking;
   if (taking && (c->stashed || c->held.len > 0 || c->tail))
     conn_mark_dirty(c);
+}
+
+void engine_conn_set_fragments(struct engine_conn *c, bool fragments) {
+  c->proto.fragments = fragments;
 }
 
 void engine_conn_set_paused(struct engine_conn *c, bool paused) {

@@ -61,6 +61,9 @@ struct engine_conn_ops {
   void (*on_request)(void *owner, const struct ws_head *head,
                      const struct ws_ask *ask);
   void (*on_message)(void *owner, const uint8_t *data, size_t n, bool text);
+  /* In place of on_message, where engine_conn_set_fragments says so. */
+  void (*on_fragment)(void *owner, const uint8_t *data, size_t n, bool text,
+                      bool last);
   void (*on_ping)(void *owner, const uint8_t *data, size_t n);
   /* 'seconds' is negative where no ping of ours had that payload. */
   void (*on_pong)(void *owner, const uint8_t *data, size_t n, double seconds);
@@ -139,6 +142,8 @@ void engine_conn_wake(struct engine_conn *c);
 /* Does anyone take messages? While nobody does, reading stops at the first
 ** message that waits, and TCP pushes back. */
 void engine_conn_set_taking(struct engine_conn *c, bool taking);
+/* Messages that begin from now on are delivered in parts, as they arrive. */
+void engine_conn_set_fragments(struct engine_conn *c, bool fragments);
 void engine_conn_set_paused(struct engine_conn *c, bool paused);
 
 /* Deliver what has been read already. Not from inside a callback. */

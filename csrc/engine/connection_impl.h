@@ -75,6 +75,7 @@ struct engine_conn {
   struct base_buf held;  /* plaintext that nobody took yet; proto.in is here */
   struct base_buf stash; /* the message in front of it */
   uint8_t stash_opcode;
+  bool stash_part, stash_last; /* it is a fragment, the last one */
   bool stashed;
   bool dialled;  /* the dial has answered */
   bool keep;     /* another request may follow the answer */

@@ -80,6 +80,13 @@ static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
     s->ops->on_message(s->owner, data, n, text);
 }
 
+static void on_fragment(void *owner, const uint8_t *data, size_t n, bool text,
+                        bool last) {
+  struct engine_socket *s = (struct engine_socket *)owner;
+  if (s->owner != NULL)
+    s->ops->on_fragment(s->owner, data, n, text, last);
+}
+
 static void on_ping(void *owner, const uint8_t *data, size_t n) {
   struct engine_socket *s = (struct engine_socket *)owner;
   if (s->owner != NULL)
@@ -147,7 +154,7 @@ static void on_closed(void *owner) {
 }
 
 const struct engine_conn_ops engine_socket_conn_ops = {
-  on_open, on_request, on_message, on_ping, on_pong,
+  on_open, on_request, on_message, on_fragment, on_ping, on_pong,
   on_drain, on_step, on_verify, on_gone, on_closed
 };
 
@@ -312,6 +319,12 @@ void engine_socket_set_taking(struct engine_socket *s, bool taking) {
   s->taking = taking;
   if (s->conn != NULL)
     engine_conn_set_taking(s->conn, taking);
+}
+
+void engine_socket_set_fragments(struct engine_socket *s, bool fragments) {
+  s->fragments = fragments;
+  if (s->conn != NULL)
+    engine_conn_set_fragments(s->conn, fragments);
 }
 
 void engine_socket_set_paused(struct engine_socket *s, bool paused) {

@@ -32,6 +32,8 @@ struct engine_open {
 struct engine_socket_ops {
   void (*on_open)(void *owner, const struct engine_open *info);
   void (*on_message)(void *owner, const uint8_t *data, size_t n, bool text);
+  void (*on_fragment)(void *owner, const uint8_t *data, size_t n, bool text,
+                      bool last);
   void (*on_ping)(void *owner, const uint8_t *data, size_t n);
   void (*on_pong)(void *owner, const uint8_t *data, size_t n, double seconds);
   void (*on_drain)(void *owner);
@@ -69,6 +71,7 @@ void engine_socket_abandon(struct engine_socket *s,
 struct base_error *engine_socket_ping(struct engine_socket *s,
                                       const uint8_t *data, size_t n);
 void engine_socket_set_taking(struct engine_socket *s, bool taking);
+void engine_socket_set_fragments(struct engine_socket *s, bool fragments);
 void engine_socket_set_paused(struct engine_socket *s, bool paused);
 void engine_socket_pump(struct engine_socket *s);
 /* See engine_conn_refuse. */

@@ -40,7 +40,7 @@ struct engine_socket {
   int port;
   char *subprotocol;
   struct engine_end end; /* of the last connection */
-  bool taking, paused;
+  bool taking, paused, fragments;
   bool closing;          /* the user wants it to end */
 };
 

@@ -17,8 +17,9 @@ static int conf_gc(lua_State *L) {
 static void handlers(lua_State *L, int options, int ws, struct websocket *w) {
   static const char *const names[] = {HANDLER_NAMES, NULL};
   object_take_handlers(L, options, ws, names, SLOT_HANDLER);
-  w->has_handler = lua_getiuservalue(L, ws, SLOT_ONMESSAGE) != LUA_TNIL;
-  lua_pop(L, 1);
+  w->has_message = lua_getiuservalue(L, ws, SLOT_ONMESSAGE) != LUA_TNIL;
+  w->has_fragment = lua_getiuservalue(L, ws, SLOT_ONFRAGMENT) != LUA_TNIL;
+  lua_pop(L, 2);
 }
 
 /* reconnect = true or its options: the policy is Lua's (uvwss.retry). */

@@ -19,13 +19,25 @@ int handler_slot(const char *name) {
 }
 
 static bool has_handler(const struct websocket *w) {
-  return w->has_handler || (w->server != NULL && w->server->has_handler);
+  const struct server *s = w->server;
+  return w->has_message || w->has_fragment ||
+         (s != NULL && (s->has_message || s->has_fragment));
+}
+
+/* onfragment goes before onmessage, and its own before the server's. */
+static bool wants_fragments(const struct websocket *w) {
+  if (w->has_fragment || w->has_message || w->server == NULL)
+    return w->has_fragment;
+  return w->server->has_fragment;
 }
 
 void websocket_update_taking(struct websocket *w) {
   if (w->socket != NULL && !w->closed)
     engine_socket_set_taking(w->socket, has_handler(w) ||
                                           w->receiving != RECEIVE_NONE);
+  if (w->socket != NULL && !w->closed) /* receive is for whole messages */
+    engine_socket_set_fragments(w->socket, wants_fragments(w) &&
+                                             w->receiving == RECEIVE_NONE);
 }
 
 void websocket_stop_receiving(struct websocket *w) {
@@ -48,7 +60,7 @@ struct event {
   struct websocket *w;
   const uint8_t *data;
   size_t n;
-  bool text;
+  bool text, last;
   double seconds;
   const void *info;
   double delay; /* answer of on_down */
@@ -170,6 +182,31 @@ static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
     enter(&ev, to_main);
   else
     enter(&ev, to_handler);
+}
+
+static int to_fragment_handler(lua_State *L) {
+  struct event *ev = begin(L);
+  int n = push_handler(L, ev->w, SLOT_ONFRAGMENT);
+  if (n == 0) /* it went in the middle of the message, whose rest goes too */
+    return 0;
+  push_message(L, ev);
+  lua_pushboolean(L, ev->last);
+  lua_call(L, n + 3, 0);
+  return 0;
+}
+
+static void on_fragment(void *owner, const uint8_t *data, size_t n, bool text,
+                        bool last) {
+  struct event ev;
+  ev.w = (struct websocket *)owner;
+  ev.data = data;
+  ev.n = n;
+  ev.text = text;
+  ev.last = last;
+  if (!websocket_is_received(ev.w) && !has_handler(ev.w))
+    engine_socket_refuse(ev.w->socket);
+  else
+    enter(&ev, to_fragment_handler);
 }
 
 /* ---- the smaller events --------------------------------------------------- */
@@ -488,6 +525,6 @@ static void on_close(void *owner, const struct engine_end *end) {
 }
 
 const struct engine_socket_ops handlers_ops = {
-  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_verify,
+  on_open, on_message, on_fragment, on_ping, on_pong, on_drain, on_step, on_verify,
   on_down, on_close
 };

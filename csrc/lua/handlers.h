@@ -13,7 +13,7 @@
 #define WEBSOCKET_TYPE "uvwss.websocket"
 
 #define HANDLER_NAMES \
-  "onopen", "onmessage", "onreconnect", "ondrain", "onping", "onpong", \
+  "onopen", "onmessage", "onfragment", "onreconnect", "ondrain", "onping", "onpong", \
     "onclose"
 
 /* User values of the userdata. */
@@ -31,6 +31,7 @@ enum {
   SLOT_HANDLER,    /* the first of HANDLER_NAMES, in that order */
   SLOT_ONOPEN = SLOT_HANDLER,
   SLOT_ONMESSAGE,
+  SLOT_ONFRAGMENT,
   SLOT_ONRECONNECT,
   SLOT_ONDRAIN,
   SLOT_ONPING,
@@ -61,7 +62,7 @@ struct websocket {
   lua_State *waiter; /* SLOT_WAITER's, while receiving says so */
   bool resuming;     /* the coroutine is woken by us */
   bool pulled;       /* receive was called before */
-  bool has_handler;  /* of messages, its own */
+  bool has_message, has_fragment; /* handlers of its own */
   bool announced;    /* onopen was called, or there was none */
   bool closed;
   bool clean;

@@ -35,6 +35,8 @@ int server_slot_of(int slot) {
     return SERVER_ONOPEN;
   case SLOT_ONMESSAGE:
     return SERVER_ONMESSAGE;
+  case SLOT_ONFRAGMENT:
+    return SERVER_ONFRAGMENT;
   case SLOT_ONDRAIN:
     return SERVER_ONDRAIN;
   case SLOT_ONPING:
@@ -177,8 +179,9 @@ static struct server *push_server(lua_State *L, struct binding *b) {
 
 static void handlers(lua_State *L, int options, int index, struct server *s) {
   object_take_handlers(L, options, index, handler_names, SERVER_HANDLER);
-  s->has_handler = lua_getiuservalue(L, index, SERVER_ONMESSAGE) != LUA_TNIL;
-  lua_pop(L, 1);
+  s->has_message = lua_getiuservalue(L, index, SERVER_ONMESSAGE) != LUA_TNIL;
+  s->has_fragment = lua_getiuservalue(L, index, SERVER_ONFRAGMENT) != LUA_TNIL;
+  lua_pop(L, 2);
 }
 
 /* The TLS options, for a wss: URL only, where there must be some. */
@@ -529,9 +532,12 @@ static void check_first(lua_State *L) {
 static void changed(lua_State *L, int slot) {
   struct server *s = check(L);
   struct websocket *w;
-  if (slot != SERVER_ONMESSAGE)
+  if (slot == SERVER_ONMESSAGE)
+    s->has_message = !lua_isnil(L, 3);
+  else if (slot == SERVER_ONFRAGMENT)
+    s->has_fragment = !lua_isnil(L, 3);
+  else
     return;
-  s->has_handler = !lua_isnil(L, 3);
   for (w = s->open; w != NULL; w = w->next)
     websocket_update_taking(w);
 }

@@ -13,8 +13,8 @@
 #define SERVER_TYPE "uvwss.server"
 
 #define SERVER_HANDLER_NAMES \
-  "onupgrade", "onrequest", "onrefused", "onopen", "onmessage", "ondrain", \
-    "onping", "onpong", "onclose"
+  "onupgrade", "onrequest", "onrefused", "onopen", "onmessage", \
+    "onfragment", "ondrain", "onping", "onpong", "onclose"
 
 /* User values of the userdata. */
 enum {
@@ -28,6 +28,7 @@ enum {
   SERVER_ONREFUSED,
   SERVER_ONOPEN,
   SERVER_ONMESSAGE,
+  SERVER_ONFRAGMENT,
   SERVER_ONDRAIN,
   SERVER_ONPING,
   SERVER_ONPONG,
@@ -45,7 +46,7 @@ struct server {
   int anchor;                   /* while it has not ended */
   int port;                     /* that it has, or had; 0: none */
   bool ended;
-  bool has_handler;             /* of messages */
+  bool has_message, has_fragment; /* handlers */
 };
 
 /* The user value of a server that goes with a handler's of a connection. */

@@ -299,7 +299,9 @@ static void check_first(lua_State *L) {
 static void changed(lua_State *L, int slot) {
   struct websocket *w = check(L, 1);
   if (slot == SLOT_ONMESSAGE)
-    w->has_handler = !lua_isnil(L, 3);
+    w->has_message = !lua_isnil(L, 3);
+  else if (slot == SLOT_ONFRAGMENT)
+    w->has_fragment = !lua_isnil(L, 3);
   websocket_update_taking(w);
 }
 

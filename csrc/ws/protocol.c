@@ -8,6 +8,9 @@
 /* What the steps below answer; less than 0 is an enum base_err. */
 enum { WANTS_INPUT = 0, FRAME_BEGUN, FRAME_DONE, HAS_EVENT };
 
+enum { PART = 4096 }; /* of compressed input, at a time, where it is given out
+                         as it comes */
+
 void ws_protocol_init(struct ws_protocol *p, enum ws_role role,
                       size_t max_message) {
   memset(p, 0, sizeof *p);
@@ -31,6 +34,7 @@ void ws_protocol_set_deflate(struct ws_protocol *p, bool takeover) {
 static void forget_delivered(struct ws_protocol *p) {
   if (p->delivered) {
     base_buf_free(&p->message);
+    p->message.max = p->max_message;
     p->delivered = false;
   }
 }
@@ -88,6 +92,13 @@ static bool is_compressed(const struct ws_protocol *p) {
   return p->frame.opcode == WS_CONTINUATION ? p->compressed : p->frame.rsv1;
 }
 
+/* How much of the message that 'frame' belongs to was there before. */
+static size_t had(const struct ws_protocol *p) {
+  if (p->frame.opcode != WS_CONTINUATION)
+    return 0;
+  return p->streaming ? p->given : p->message.len;
+}
+
 /* As ws_frame_parse, but what may not be is refused as soon as it shows. */
 static int parse(struct ws_protocol *p, const uint8_t *in, size_t n) {
   int got;
@@ -97,8 +108,8 @@ static int parse(struct ws_protocol *p, const uint8_t *in, size_t n) {
   if (got == 0)
     got = ws_frame_parse(&p->frame, in, n);
   if (got > 0 && p->frame.opcode < WS_CLOSE && !is_compressed(p) &&
-      p->frame.len > p->max_message - p->message.len) {
-    p->frame.len += p->message.len; /* what it came to: the user is told */
+      p->frame.len > p->max_message - had(p)) {
+    p->frame.len += had(p); /* what it came to: the user is told */
     got = BASE_ERR_MESSAGE_SIZE;
   }
   return got;
@@ -127,6 +138,14 @@ static void keep_header(struct ws_protocol *p) {
   use(p, n);
 }
 
+static void begin_message(struct ws_protocol *p) {
+  p->in_message = true;
+  p->opcode = p->frame.opcode;
+  p->compressed = p->frame.rsv1;
+  p->streaming = p->fragments;
+  p->given = 0;
+}
+
 static int begin_frame(struct ws_protocol *p) {
   int got;
   if (p->in_len == 0)
@@ -150,9 +169,7 @@ static int begin_frame(struct ws_protocol *p) {
   if (p->frame.opcode >= WS_CLOSE) {
     p->control_len = 0;
   } else if (p->frame.opcode != WS_CONTINUATION) {
-    p->in_message = true;
-    p->opcode = p->frame.opcode;
-    p->compressed = p->frame.rsv1;
+    begin_message(p);
   }
   return FRAME_BEGUN;
 }
@@ -196,6 +213,38 @@ static int deliver(struct ws_protocol *p, struct ws_event *ev,
   return HAS_EVENT;
 }
 
+/* ---- in parts ------------------------------------------------------------- */
+
+static int give(struct ws_protocol *p, struct ws_event *ev,
+                const uint8_t *data, size_t n, bool last) {
+  static const uint8_t nothing[1] = {0};
+  if (last && p->opcode == WS_TEXT && !ws_utf8_complete(&p->utf8))
+    return BASE_ERR_UTF8;
+  if (last)
+    p->in_message = false;
+  p->given += n;
+  ev->type = WS_EVENT_FRAGMENT;
+  ev->opcode = p->opcode;
+  ev->data = n > 0 ? data : nothing;
+  ev->len = n;
+  ev->last = last;
+  return HAS_EVENT;
+}
+
+static int read_fragment(struct ws_protocol *p, struct ws_event *ev) {
+  size_t n = p->left < p->in_len ? (size_t)p->left : p->in_len;
+  const uint8_t *data;
+  if (n == 0 && p->left > 0)
+    return WANTS_INPUT;
+  data = unmask(p, n);
+  p->in_frame = p->left > 0;
+  if (p->opcode == WS_TEXT && !ws_utf8_feed(&p->utf8, data, n))
+    return BASE_ERR_UTF8;
+  if (n == 0 && !p->frame.fin)
+    return FRAME_DONE;
+  return give(p, ev, data, n, p->frame.fin && !p->in_frame);
+}
+
 /* ---- compressed messages -------------------------------------------------- */
 
 /* What has been inflated behind the first 'had' bytes; 'err' came of it. */
@@ -233,6 +282,30 @@ static int inflate_rest(struct ws_protocol *p) {
   return err;
 }
 
+/* What a part inflates to is given out at once: it is cut small, for it may
+** grow a thousandfold. */
+static int read_deflated_fragment(struct ws_protocol *p, struct ws_event *ev) {
+  size_t n = p->left < p->in_len ? (size_t)p->left : p->in_len;
+  bool last;
+  int err;
+  if (n > PART)
+    n = PART;
+  p->message.max = p->max_message - p->given;
+  err = inflate_some(p, n);
+  p->in_frame = p->left > 0;
+  last = p->frame.fin && !p->in_frame;
+  if (err == 0 && last)
+    err = inflate_rest(p);
+  if (err != 0)
+    return err;
+  p->delivered = true;
+  if (p->message.len > 0 || last)
+    return give(p, ev, base_buf_data(&p->message), p->message.len, last);
+  if (!p->in_frame)
+    return FRAME_DONE;
+  return p->in_len > 0 ? FRAME_BEGUN : WANTS_INPUT;
+}
+
 static int read_deflated(struct ws_protocol *p, struct ws_event *ev) {
   static const uint8_t nothing[1] = {0};
   size_t n = p->left < p->in_len ? (size_t)p->left : p->in_len;
@@ -257,7 +330,9 @@ static int read_deflated(struct ws_protocol *p, struct ws_event *ev) {
 static int read_data(struct ws_protocol *p, struct ws_event *ev) {
   size_t n = p->left < p->in_len ? (size_t)p->left : p->in_len;
   if (p->compressed)
-    return read_deflated(p, ev);
+    return p->streaming ? read_deflated_fragment(p, ev) : read_deflated(p, ev);
+  if (p->streaming)
+    return read_fragment(p, ev);
   if (n == p->frame.len && p->frame.fin && p->message.len == 0) {
     const uint8_t *data = unmask(p, n);
     p->in_frame = false;
@@ -330,7 +405,7 @@ void ws_protocol_poll(struct ws_protocol *p, struct ws_event *ev) {
     if (got == FRAME_BEGUN)
       got = p->frame.opcode >= WS_CLOSE ? read_control(p, ev)
                                         : read_data(p, ev);
-  } while (got == FRAME_DONE);
+  } while (got == FRAME_DONE || got == FRAME_BEGUN);
   if (got == HAS_EVENT)
     return;
   memset(ev, 0, sizeof *ev); /* a half-filled event is none */

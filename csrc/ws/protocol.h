@@ -20,6 +20,7 @@ enum ws_role { WS_CLIENT, WS_SERVER };
 enum ws_event_type {
   WS_EVENT_NONE,    /* the input is used up */
   WS_EVENT_MESSAGE, /* data, len, opcode: a whole message */
+  WS_EVENT_FRAGMENT, /* data, len, opcode, last: a part of one, in any size */
   WS_EVENT_PING,    /* data, len */
   WS_EVENT_PONG,
   WS_EVENT_CLOSE,   /* code (1005 where none was sent), data, len: reason */
@@ -30,6 +31,7 @@ struct ws_event {
   enum ws_event_type type;
   uint8_t opcode;      /* of a message: WS_TEXT or WS_BINARY */
   uint16_t code;       /* of a close */
+  bool last;           /* of a fragment: the message ends with it */
   int err;             /* a negative enum base_err */
   const uint8_t *data; /* holds until the next poll or feed */
   size_t len;
@@ -51,6 +53,9 @@ struct ws_protocol {
   struct ws_utf8 utf8;   /* of a text message */
   struct base_buf message; /* pieces of a message that did not lie whole in
                               the input; no memory while there is none */
+  bool fragments;        /* messages that begin from now on come in parts */
+  bool streaming;        /* this one does */
+  size_t given;          /* so much of it was given out */
   bool deflate;          /* permessage-deflate was agreed on */
   bool takeover;         /* and what the peer sends refers to earlier messages */
   bool compressed;       /* this message is */
@@ -83,7 +88,9 @@ void ws_protocol_feed(struct ws_protocol *p, uint8_t *in, size_t n);
 ** 1009), in memory that grows with what has arrived, never with what a header
 ** claims. Text is checked as it arrives, so that an error comes before the
 ** message is whole. A compressed message is inflated as it arrives, and
-** max_message bounds what it inflates to.
+** max_message bounds what it inflates to. With 'fragments' set when a message
+** begins it comes as it arrives, in parts that have nothing to do with frames;
+** max_message bounds all of it.
 */
 void ws_protocol_poll(struct ws_protocol *p, struct ws_event *ev);
 

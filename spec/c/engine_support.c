@@ -101,6 +101,15 @@ static void on_message(void *owner, const uint8_t *data, size_t n, bool text) {
   note(u, "message");
 }
 
+static void on_fragment(void *owner, const uint8_t *data, size_t n, bool text,
+                        bool last) {
+  (void)owner;
+  (void)data;
+  (void)n;
+  (void)text;
+  (void)last;
+}
+
 static void on_ping(void *owner, const uint8_t *data, size_t n) {
   struct user *u = (struct user *)owner;
   u->pings++;
@@ -169,7 +178,7 @@ static void on_close(void *owner, const struct engine_end *end) {
 }
 
 static const struct engine_socket_ops diary = {
-  on_open, on_message, on_ping, on_pong, on_drain, on_step, on_verify, on_down,
+  on_open, on_message, on_fragment, on_ping, on_pong, on_drain, on_step, on_verify, on_down,
   on_close
 };
 
