@@ -20,11 +20,11 @@ enum ws_role { WS_CLIENT, WS_SERVER };
 enum ws_event_type {
   WS_EVENT_NONE,    /* the input is used up */
   WS_EVENT_MESSAGE, /* data, len, opcode: a whole message */
-  WS_EVENT_FRAGMENT, /* data, len, opcode, last: a part of one, in any size */
   WS_EVENT_PING,    /* data, len */
   WS_EVENT_PONG,
   WS_EVENT_CLOSE,   /* code (1005 where none was sent), data, len: reason */
-  WS_EVENT_ERROR    /* err; nothing more comes */
+  WS_EVENT_ERROR,   /* err; nothing more comes */
+  WS_EVENT_FRAGMENT /* data, len, opcode, last: a part of a message */
 };
 
 struct ws_event {
