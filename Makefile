@@ -196,6 +196,12 @@ crowd: ## 10,000 idle wss connections of one server (spec/long/crowd.lua)
 	@eval "$$(tools/env)" && ulimit -n 10100 && \
 	  exec $(LUA) spec/long/crowd.lua $(ARGS)
 
+.PHONY: stream
+stream: ## a message of 1 GiB, through client and server (spec/long/stream.lua)
+	@tools/deps build
+	@$(MAKE) files
+	@eval "$$(tools/env)" && exec $(LUA) spec/long/stream.lua $(ARGS)
+
 .PHONY: pin
 pin: ## long proof that strings stay whole (spec/long/pin.lua)
 	@tools/deps pin

@@ -116,7 +116,7 @@ describe("the reference has", function()
     for name in section "### Handlers":gmatch "\n| `ws:(%l+)%(" do
       found[name] = true
     end
-    assert.are.equal(7, #handler_names)
+    assert.are.equal(8, #handler_names)
     same_names(handler_names, found)
     for _, name in ipairs(handler_names) do
       assert.matches("`" .. name .. "`", section "## Options of `connect`", 1,
@@ -130,7 +130,7 @@ describe("the reference has", function()
       :match "#define SERVER_HANDLER_NAMES (.-)\n\n":gmatch "\"(%l+)\"" do
       names[#names + 1] = name
     end
-    assert.are.equal(9, #names)
+    assert.are.equal(10, #names)
     for name in section "### Handlers of a server"
       :gmatch "`server:(on%l+)%(" do
       found[name] = true

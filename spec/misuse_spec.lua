@@ -554,7 +554,8 @@ local connect_options = {
     "http://a:99999", "http://a\0b:1" } },
   redirects = { "number", bad = { -1, 1.5, 21, 1 << 32 } },
   onopen = handler, onmessage = handler, onreconnect = handler,
-  ondrain = handler, onping = handler, onpong = handler, onclose = handler,
+  onfragment = handler, ondrain = handler, onping = handler,
+  onpong = handler, onclose = handler,
 }
 local version = { "string", bad = { "", "1", "1.4", "TLSv1.2", "1.2\0" } }
 local tls_options = {
@@ -582,7 +583,8 @@ local listen_options = {
   max_connections = size, max_topics = size, reuse_port = boolean,
   slow_consumer = { "string", bad = { "", "Close", "waits", "drop\0" } },
   onupgrade = handler, onrequest = handler, onrefused = handler,
-  onopen = handler, onmessage = handler, ondrain = handler, onping = handler,
+  onopen = handler, onmessage = handler, onfragment = handler,
+  ondrain = handler, onping = handler,
   onpong = handler, onclose = handler,
 }
 local server_tls_options = {

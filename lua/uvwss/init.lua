@@ -177,6 +177,7 @@ local retry = require "uvwss.retry"
 ---@field redirects? integer      followed at most (0)
 ---@field onopen? fun(ws: uvwss.WebSocket, info: uvwss.OpenInfo)
 ---@field onmessage? fun(ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field onfragment? fun(ws: uvwss.WebSocket, data: string, kind: uvwss.Kind, last: boolean)  a message as it arrives
 ---@field onreconnect? fun(ws: uvwss.WebSocket, attempt: integer, delay: number, err: uvwss.Error): boolean?
 ---@field ondrain? fun(ws: uvwss.WebSocket)
 ---@field onping? fun(ws: uvwss.WebSocket, payload: string)
@@ -208,6 +209,7 @@ local retry = require "uvwss.retry"
 ---@field onrefused? fun(server: uvwss.Server, err: uvwss.Error, peer: uvwss.Address)
 ---@field onopen? fun(server: uvwss.Server, ws: uvwss.WebSocket, info: uvwss.OpenInfo)
 ---@field onmessage? fun(server: uvwss.Server, ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field onfragment? fun(server: uvwss.Server, ws: uvwss.WebSocket, data: string, kind: uvwss.Kind, last: boolean)  a message as it arrives
 ---@field ondrain? fun(server: uvwss.Server, ws: uvwss.WebSocket)
 ---@field onping? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string)
 ---@field onpong? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string, seconds: number?)
@@ -265,6 +267,7 @@ local retry = require "uvwss.retry"
 ---@field tls? uvwss.Peer
 ---@field onopen? fun(ws: uvwss.WebSocket, info: uvwss.OpenInfo)
 ---@field onmessage? fun(ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field onfragment? fun(ws: uvwss.WebSocket, data: string, kind: uvwss.Kind, last: boolean)  a message as it arrives
 ---@field onreconnect? fun(ws: uvwss.WebSocket, attempt: integer, delay: number, err: uvwss.Error): boolean?
 ---@field ondrain? fun(ws: uvwss.WebSocket)
 ---@field onping? fun(ws: uvwss.WebSocket, payload: string)
@@ -296,6 +299,7 @@ local retry = require "uvwss.retry"
 ---@field onrefused? fun(server: uvwss.Server, err: uvwss.Error, peer: uvwss.Address)
 ---@field onopen? fun(server: uvwss.Server, ws: uvwss.WebSocket, info: uvwss.OpenInfo)
 ---@field onmessage? fun(server: uvwss.Server, ws: uvwss.WebSocket, data: string, kind: uvwss.Kind)
+---@field onfragment? fun(server: uvwss.Server, ws: uvwss.WebSocket, data: string, kind: uvwss.Kind, last: boolean)  a message as it arrives
 ---@field ondrain? fun(server: uvwss.Server, ws: uvwss.WebSocket)
 ---@field onping? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string)
 ---@field onpong? fun(server: uvwss.Server, ws: uvwss.WebSocket, payload: string, seconds: number?)
