@@ -58,6 +58,8 @@ static void start_upgrade(struct engine_conn *c) {
     c->request.extensions = offer;
   }
   err = ws_handshake_request(&buf, &c->request);
+  if (c->conf.deflate != NULL)
+    c->request.extensions = ""; /* it is only asked whether there were some */
   if (err != 0)
     conn_end(c, base_error_from(err));
   else
