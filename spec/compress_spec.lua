@@ -489,6 +489,25 @@ describe("a large compressed message that drains", function()
   end)
 end)
 
+describe("a large compressed message of a client", function()
+  it("does not keep a server waiting that closes: it ends between two frames",
+    function()
+      local peer <close> = peers.raw { answering(NAME, { "frames", 1 },
+        { "frame", CLOSE, "03e9" }, { "until", CLOSE }) }
+      local ws = wss.connect("ws://127.0.0.1:" .. peer.port,
+        { compress = true, ping_interval = false })
+      local outcome, code
+      ws:send(noise(16 * MIB), "binary", function(_, how) outcome = how end)
+      function ws.onclose(_, how) code = how end
+      wss.run()
+      assert.same({ "partial", 1001 }, { outcome, code })
+      assert.equal(0, ws.buffered)
+      local list = frames_of(told(peer))
+      assert.equal("03e9", list[#list].hex)
+      for i = 1, #list - 1 do assert.is_false(list[i].fin) end
+    end)
+end)
+
 describe("a reconnect in the middle of a compressed message", function()
   it("reports the part, and begins with a fresh context", function()
     local agreed = { { "upgrade", {

@@ -38,7 +38,8 @@ local seconds = 300 * slow -- for each process
 -- The longest first, so that none of them is what all wait for at the end.
 local rank = {}
 for i, name in ipairs { "tls_server_memory_test", "clients_spec.lua",
-  "examples_spec.lua", "exit_spec.lua", "tls_memory_test",
+  "examples_spec.lua", "compress_peers_spec.lua", "exit_spec.lua",
+  "tls_memory_test",
   "backpressure_spec.lua", "misuse_spec.lua", "cli_connect_spec.lua",
   "crowd_spec.lua", "rfc6455", "upgrade_spec.lua", "publish_spec.lua",
   "stream_spec.lua", "regress", "tls_spec.lua", "pin_spec.lua", "servers_spec.lua" } do
