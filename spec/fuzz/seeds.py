@@ -52,13 +52,14 @@ def certificate(subject, serial, own, issuer, by, *extensions):
     return builder.sign(key(by), None)
 
 
+OCSP_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.9")
+SERVER_AUTH = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.1")
 CA = (x509.BasicConstraints(True, None), True)
 MIDDLE = certificate("fuzz intermediate", 2, 1, "fuzz root", 0, CA)
 OURS = certificate("fuzz leaf", 4096, 3, "fuzz intermediate", 1)
 DELEGATE = certificate(
     "fuzz delegate", 4097, 2, "fuzz intermediate", 1,
-    (x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.9")]),
-     False),
+    (x509.ExtendedKeyUsage([OCSP_SIGNING]), False),
     (x509.KeyUsage(True, *[False] * 8), True),
     (x509.OCSPNoCheck(), False))
 
@@ -126,6 +127,8 @@ def limbo(corpus):
         for pem in case.get("crls", []):
             corpus.put(CRL, der_of(pem), options)
             corpus.put(REVOKED, leaf + der_of(pem), options, named)
+    for case in cases[:3]:
+        corpus.put(LEAF, der_of(case["leaf"]), 0, 1, PINNED)
     for case in cases[::20]:
         corpus.put(PEM, case["leaf"].encode(), 0, 0)
 
@@ -201,6 +204,20 @@ def answers(corpus):
     corpus.put(STAPLED, der(must), LAX | REQUIRE)
     corpus.put(ANSWER, response(), 0, 1, PINNED)
     corpus.put(ANSWER, response(), 0, 1, SAY_NO)
+    wrong = response()
+    corpus.put(OCSP, wrong[:-1] + bytes([wrong[-1] ^ 1]))
+    usage = x509.KeyUsage(True, *[False] * 8)
+    for follower in (
+            [(usage, True)],
+            [(x509.ExtendedKeyUsage([SERVER_AUTH]), False), (usage, True)],
+            [(x509.ExtendedKeyUsage([OCSP_SIGNING]), False)],
+            [(x509.ExtendedKeyUsage([OCSP_SIGNING]), False),
+             (x509.KeyUsage(False, True, *[False] * 7), True)],
+            [(x509.ExtendedKeyUsage([OCSP_SIGNING]), False), (usage, True),
+             raw("1.2.3.4", b"\5\0", True)]):
+        corpus.put(ANSWER, response() + der(certificate(
+            "fuzz delegate", 4097, 2, "fuzz intermediate", 1, *follower)),
+                   0, 1, BY_FOLLOWER)
     corpus.put(OCSP, response(ocsp.OCSPCertStatus.REVOKED), 0, 1, SAY_YES)
     # a critical extension of the single response, behind nextUpdate
     plain = response()

@@ -257,15 +257,24 @@ static bool is_shorter(const ASN1_INTEGER *n, int than) {
   return fits ? value < than : ASN1_STRING_type(n) == V_ASN1_NEG_INTEGER;
 }
 
+/* RFC 5280, 4.2.1.1 and 4.2.1.9, where 'strict' is on. */
+static void check_form(const X509 *x, bool ca) {
+  int i = X509_get_ext_by_NID(x, NID_basic_constraints, -1);
+  MUST(X509_get_version(x) == X509_VERSION_3);
+  MUST(X509_get_ext_by_NID(x, NID_authority_key_identifier, -1) >= 0);
+  if (!ca)
+    return;
+  MUST(i >= 0 && X509_EXTENSION_get_critical(X509_get_ext(x, i)) == 1);
+  MUST(X509_get_ext_by_NID(x, NID_subject_key_identifier, -1) >= 0);
+  MUST(X509_get_ext_by_NID(x, NID_key_usage, -1) >= 0);
+}
+
 /* An issuer within the chain, with 'below' intermediates under it that do not
 ** issue themselves. */
-static void check_ca(const struct oracle_case *c, const X509 *x, bool anchor,
-                     int below) {
+static void check_ca(const struct oracle_case *c, const X509 *x, int below) {
   BASIC_CONSTRAINTS *b = (BASIC_CONSTRAINTS *)X509_get_ext_d2i(
     x, NID_basic_constraints, NULL, NULL);
   MUST(has_usage(x, 5)); /* keyCertSign */
-  if (c->strict && !anchor)
-    MUST(b != NULL && X509_get_version(x) == X509_VERSION_3);
   if (b != NULL) {
     MUST(b->ca != 0);
     MUST(b->pathlen == NULL || !is_shorter(b->pathlen, below));
@@ -330,10 +339,12 @@ void oracle_chain(const struct oracle_case *c, const struct tls_peer *p) {
     check_dates(x, c->query->now);
     check_critical(x);
     MUST(anchor || !has_twice(x));
+    if (c->strict && !anchor)
+      check_form(x, i > 0);
     if (!anchor)
       check_link(x, sk_X509_value(all, i + 1));
     if (i > 0)
-      check_ca(c, x, anchor, below);
+      check_ca(c, x, below);
     else if (!anchor)
       check_leaf(c, x);
     if (i > 0 && !issues_itself(x))
