@@ -338,6 +338,9 @@ def leaves(corpus):
         corpus.put(LEAF, leaf_with(names(*parts)), LAX, 9)
     corpus.put(LEAF, leaf_with(names(HOST)), LAX, 1, PINNED)
     corpus.put(PATHS, 3 * leaf_with(names(HOST)), LAX)
+    corpus.put(LEAF, leaf_with(names(tlv(DNS, b"ex*.example.com"))), LAX)
+    corpus.put(LEAF, der(certificate("example.com", 4099, 3, "fuzz root", 0)),
+               LAX, 7)
     twice = leaf_with(names(HOST), raw("1.2.3.4", b"\5\0"),
                       raw("1.2.3.5", b"\5\0"))
     corpus.put(LEAF, twice.replace(b"\x06\x03*\x03\x05", b"\x06\x03*\x03\x04"),

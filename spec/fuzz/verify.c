@@ -51,6 +51,7 @@ static bool own_name(char out[NAME_MAX_BYTES], const X509 *leaf, int type) {
   GENERAL_NAMES *all = (GENERAL_NAMES *)X509_get_ext_d2i(
     leaf, NID_subject_alt_name, NULL, NULL);
   bool found = false;
+  char *star;
   int i;
   for (i = 0; i < sk_GENERAL_NAME_num(all) && !found; i++) {
     const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
@@ -64,8 +65,8 @@ static bool own_name(char out[NAME_MAX_BYTES], const X509 *leaf, int type) {
     if (found && type == GEN_DNS) {
       memcpy(out, s, (size_t)n);
       out[n] = '\0';
-      if (out[0] == '*')
-        out[0] = 'w';
+      if ((star = strchr(out, '*')) != NULL)
+        *star = 'w';
     } else if (found && n == 4) {
       (void)snprintf(out, NAME_MAX_BYTES, "%d.%d.%d.%d", s[0], s[1], s[2],
                      s[3]);

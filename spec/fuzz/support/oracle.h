@@ -32,6 +32,8 @@ void oracle_chain(const struct oracle_case *c, const struct tls_peer *p);
 /* An OCSP response with which the peer was accepted. */
 void oracle_ocsp(const struct tls_peer *p, const uint8_t *der, size_t n,
                  double now);
+/* A peer that was accepted without one, where one that says so must have it. */
+void oracle_no_staple(const struct tls_peer *p);
 /* The one revocation list with which the peer was accepted. */
 void oracle_crl(const struct tls_peer *p, const X509_CRL *crl, double now);
 

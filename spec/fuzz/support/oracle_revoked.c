@@ -99,6 +99,14 @@ static bool is_signed(OCSP_BASICRESP *basic, const STACK_OF(X509) *chain,
   return false;
 }
 
+static bool has_critical(const OCSP_BASICRESP *basic,
+                         const OCSP_SINGLERESP *one) {
+  return OCSP_BASICRESP_get_ext_by_critical((OCSP_BASICRESP *)basic, 1, -1) >=
+           0 ||
+         OCSP_SINGLERESP_get_ext_by_critical((OCSP_SINGLERESP *)one, 1, -1) >=
+           0;
+}
+
 void oracle_ocsp(const struct tls_peer *p, const uint8_t *der, size_t n,
                  double now) {
   STACK_OF(X509) *chain = oracle_certs(p);
@@ -118,12 +126,29 @@ void oracle_ocsp(const struct tls_peer *p, const uint8_t *der, size_t n,
     if (!is_about(one, leaf, issuer))
       continue;
     MUST(status == V_OCSP_CERTSTATUS_GOOD);
+    MUST(!has_critical(basic, one));
     good = good || is_fresh(one, now);
   }
   MUST(good);
   MUST(is_signed(basic, chain, issuer, now));
   OCSP_BASICRESP_free(basic);
   OCSP_RESPONSE_free(answer);
+  sk_X509_pop_free(chain, X509_free);
+  ERR_clear_error();
+}
+
+/* RFC 7633, 4.1: the feature 5, status_request, as it is encoded. */
+void oracle_no_staple(const struct tls_peer *p) {
+  static const unsigned char feature[] = {0x02, 0x01, 0x05};
+  STACK_OF(X509) *chain = oracle_certs(p);
+  const X509 *leaf = sk_X509_value(chain, 0);
+  int i = X509_get_ext_by_NID(leaf, NID_tlsfeature, -1);
+  if (i >= 0) {
+    const ASN1_OCTET_STRING *s =
+      X509_EXTENSION_get_data(X509_get_ext(leaf, i));
+    MUST(memmem(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s),
+                feature, sizeof feature) == NULL);
+  }
   sk_X509_pop_free(chain, X509_free);
   ERR_clear_error();
 }

@@ -188,8 +188,12 @@ static void check_accepted(const struct question *a, const struct setting *s,
     oracle_ocsp(p, q->ocsp, q->ocsp_size, q->now);
   if (s->ocsp == TLS_OCSP_REQUIRE && !s->client)
     MUST(q->ocsp != NULL);
-  if (a->list != NULL)
+  if (s->ocsp == TLS_OCSP_STAPLE && !s->client && q->ocsp == NULL)
+    oracle_no_staple(p);
+  if (a->list != NULL) {
+    MUST(!s->crl_chain); /* it is one list, and each issuer has its own */
     oracle_crl(p, a->list, q->now);
+  }
   ask_for_less(s, a->anchor, q);
 }
 
