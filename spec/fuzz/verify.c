@@ -25,7 +25,7 @@
 #include "support/oracle.h"
 #include "support/question.h"
 
-enum { HEAD = 8, CERTS_MAX = 8 };
+enum { HEAD = 8, CERTS_MAX = 32 };
 
 enum mode {
   MODE_PEM,      /* the chain as it is */
@@ -35,7 +35,7 @@ enum mode {
   MODE_ANSWER,   /* a response, signed by who may, or by the delegate that
                     follows */
   MODE_CRL,      /* a list, about our own leaf */
-  MODE_PATHS,    /* up to eight certificates, which sign each other */
+  MODE_PATHS,    /* up to 32 certificates, which sign each other */
   MODE_ANCHOR,   /* an anchor, and then its leaf */
   MODE_REVOKED,  /* a leaf, and then the list of its issuer */
   MODE_STAPLED,  /* a leaf, and then a response about it */
@@ -292,9 +292,10 @@ static void run_crl(struct input *in, struct question *a) {
   X509_free(own);
 }
 
-/* Who signs the i-th: 0 is the root, 9 and above leaves it as it is. */
+/* Who signs the i-th: 0 is the root; a number beyond the last leaves it as it
+** is. */
 static unsigned signer_of(const struct input *in, int i) {
-  return (unsigned)in->signers[i / 2] >> (i % 2 * 4) & 15;
+  return (unsigned)in->signers[i / 2 % 4] >> (i % 2 * 4) & 15;
 }
 
 static void sign_each_other(const struct input *in, X509 **all, int n) {
