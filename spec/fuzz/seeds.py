@@ -406,17 +406,17 @@ def constrained(corpus):
 
 
 def crowds(corpus):
-    """Many of one name, so that there are many paths."""
+    """Many of two names, so that there are many paths."""
     leaf = leaf_with(names(HOST))
     for count in (8, 16, 28):
         for same in (True, False):
-            crowd = [der(certificate("fuzz crowd", 10 + i, 4, "fuzz crowd", 4,
+            crowd = [der(certificate("crowd %d" % (i % 2), 10 + i, 4, "x", 4,
                                      CA if same or i % 3 else
                                      (x509.BasicConstraints(True, 0), True)))
                      for i in range(count)]
             for path in (signers(2, 3, 4, 5, 6, 7, 8, 9),
                          signers(2, 3, 2, 5, 4, 7, 6, 3),
-                         signers(2, 0, 2, 3, 4, 0, 5, 6)):
+                         signers(2, 0, 2, 3, 4, 0, 6, 7)):
                 for variant in range(4):
                     corpus.put(PATHS, leaf + b"".join(crowd), LAX, 1, variant,
                                path)
