@@ -12,7 +12,9 @@ enum {
   TAIL = 4,               /* of a flush: 00 00 ff ff (RFC 7692, 7.2.1) */
   STEP_MIN = 1024,        /* of what is inflated at a time */
   STEP_MAX = 64 * 1024,
-  DICTIONARY = 32 * 1024  /* the largest window */
+  DICTIONARY = 32 * 1024, /* the largest window */
+  FINALS_MAX = 64         /* final blocks of one message: each of two bytes has
+                             the window copied */
 };
 
 static const uint8_t tail[TAIL] = {0x00, 0x00, 0xff, 0xff};
@@ -124,6 +126,7 @@ bool ws_deflater_run(struct ws_deflater *d, const uint8_t *in, size_t *n,
 struct ws_inflater {
   z_stream z;
   bool fresh; /* nothing has come, or nothing since a final block */
+  unsigned finals; /* of this message */
 };
 
 struct ws_inflater *ws_inflater_new(void) {
@@ -194,6 +197,8 @@ static int step(struct ws_inflater *f, struct base_buf *out) {
   if (to != &spare)
     base_buf_commit(out, made);
   if (got == Z_STREAM_END) {
+    if (++f->finals > FINALS_MAX)
+      return BASE_ERR_DEFLATE;
     f->fresh = f->z.avail_in == 0;
     got = go_on(f);
     return got != 0 ? got : f->z.avail_in > 0;
@@ -236,6 +241,7 @@ static bool is_between(const struct ws_inflater *f) {
 ** empty message or last fragment); the tail would be half a block then. */
 int ws_inflater_end(struct ws_inflater *f, struct base_buf *out) {
   int got;
+  f->finals = 0;
   if (is_between(f))
     return 0;
   got = ws_inflater_feed(f, tail, TAIL, out);

@@ -328,6 +328,17 @@ static void breaks(const char *wire, size_t n) {
   }
 }
 
+/* Each would have the whole window copied, for two bytes. */
+static void a_message_of_final_blocks_is_refused(void **state) {
+  char wire[140];
+  size_t i;
+  (void)state;
+  for (i = 0; i < sizeof wire; i += 2)
+    memcpy(wire + i, "\x03\x00", 2); /* a final block with nothing in it */
+  breaks(wire, sizeof wire);
+  unpacks(wire, 128, "");
+}
+
 static void malformed_streams_are_refused(void **state) {
   (void)state;
   breaks("\x06", 1);                     /* a block of type 3 */
@@ -574,6 +585,7 @@ int main(void) {
     cmocka_unit_test(reads_the_examples_of_the_rfc),
     cmocka_unit_test(a_final_block_ends_nothing),
     cmocka_unit_test(a_flush_may_be_whole_or_wanting),
+    cmocka_unit_test(a_message_of_final_blocks_is_refused),
     cmocka_unit_test(malformed_streams_are_refused),
     cmocka_unit_test(truncated_streams_are_refused),
     cmocka_unit_test(after_an_error_everything_is_one),
