@@ -16,7 +16,8 @@
 
 enum {
   RECORD = LIMIT_TLS_RECORD_BYTES,
-  PASS_BYTES = 1024 * 1024 /* one connection's share of a pass */
+  PASS_BYTES = 1024 * 1024, /* one connection's share of a pass */
+  DEFLATE_BYTES = 256 * 1024 /* compressed into one frame, at most */
 };
 
 /* ---- the list of those that have something to do ------------------------- */
@@ -280,10 +281,15 @@ static bool put_deflated(struct stage *st, struct engine_item *item) {
   struct engine_conn *c = st->c;
   struct ws_deflater *d = conn_deflater(c);
   size_t used = item->blob.len - item->done, made = 0;
+  enum ws_deflate_flush flush = item->fin ? WS_DEFLATE_END : WS_DEFLATE_PIECE;
   struct ws_frame f;
   bool done;
   memset(&f, 0, sizeof f);
   f.masked = c->proto.role == WS_CLIENT;
+  if (used > DEFLATE_BYTES) {
+    used = DEFLATE_BYTES;
+    flush = WS_DEFLATE_MORE;
+  }
   if (d == NULL) {
     conn_end(c, base_error_from(BASE_ERR_MEMORY));
     return false;
@@ -292,8 +298,9 @@ static bool put_deflated(struct stage *st, struct engine_item *item) {
     return false;
   made = RECORD - st->used - WS_FRAME_HEADER_MAX;
   done = ws_deflater_run(d, item->blob.data + item->done, &used,
-                         c->engine->deflated, &made,
-                         item->fin ? WS_DEFLATE_END : WS_DEFLATE_PIECE);
+                         c->engine->deflated, &made, flush) &&
+         flush != WS_DEFLATE_MORE;
+  c->deflated += used;
   f.fin = done && item->fin;
   f.opcode = item->begun ? (uint8_t)WS_CONTINUATION : item->opcode;
   f.rsv1 = f.opcode != WS_CONTINUATION; /* RFC 7692, 6.1 */
@@ -391,12 +398,12 @@ static bool encode(struct engine_conn *c) {
       return false;
     }
     /* A record is full when no further header would fit. */
-    while (how == ENCODED_MORE &&
+    while (how == ENCODED_MORE && c->deflated < PASS_BYTES &&
            RECORD - st.used >= WS_FRAME_HEADER_MAX + WS_CONTROL_MAX)
       how = encode_one(&st);
     if (how == ENCODED_FAILED || !stage_flush(&st))
       return false;
-    if (how == ENCODED_ALL)
+    if (how == ENCODED_ALL || c->deflated >= PASS_BYTES)
       break;
   }
   return true;
@@ -506,6 +513,7 @@ static void sweep(struct engine_conn *c) {
 
 void conn_flush(struct engine_conn *c) {
   size_t budget = PASS_BYTES;
+  c->deflated = 0;
   if (conn_is_gone(c)) {
     conn_gone(c);
     return;
@@ -524,6 +532,8 @@ void conn_flush(struct engine_conn *c) {
   }
   if (c->phase == CONN_ENDED)
     return;
+  if (c->deflated >= PASS_BYTES) /* it may have come to nothing to write yet */
+    conn_mark_dirty(c);
   if (c->out != NULL && c->out->buf.len == 0)
     return_out(c);
   if (c->phase == CONN_ANSWER)

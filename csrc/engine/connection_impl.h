@@ -102,6 +102,7 @@ struct engine_conn {
   /* compression */
   struct ws_deflate_deal deal;
   struct ws_deflater *deflater; /* while it is needed */
+  size_t deflated;              /* input of this pass */
 
   /* closing */
   enum conn_close close;
