@@ -74,6 +74,7 @@ local function same_names(expected, found)
 end
 
 local options_c = source "csrc/lua/options.c"
+  .. source "csrc/lua/options_tls.c"
 local handlers_h = source "csrc/lua/handlers.h"
 local handler_names = {}
 for name in handlers_h:match "#define HANDLER_NAMES (.-)\n\n"

@@ -1,7 +1,6 @@
 #include "lua/options.h"
 
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -72,7 +71,7 @@ void options_check(lua_State *L, int index, const char *const *names) {
 
 /* ---- values ------------------------------------------------------------- */
 
-static void wrong_type(lua_State *L, const char *name, const char *wanted) {
+void options_wrong_type(lua_State *L, const char *name, const char *wanted) {
   luaL_error(L, "option '%s': %s expected, got %s", name, wanted,
              luaL_typename(L, -1));
 }
@@ -83,7 +82,7 @@ bool options_boolean(lua_State *L, int index, const char *name,
   if (lua_isboolean(L, -1))
     otherwise = lua_toboolean(L, -1);
   else if (!lua_isnil(L, -1))
-    wrong_type(L, name, "boolean");
+    options_wrong_type(L, name, "boolean");
   lua_pop(L, 1);
   return otherwise;
 }
@@ -95,7 +94,7 @@ size_t options_size(lua_State *L, int index, const char *name,
   lua_getfield(L, index, name);
   if (!lua_isnil(L, -1)) {
     if (lua_type(L, -1) != LUA_TNUMBER)
-      wrong_type(L, name, "number");
+      options_wrong_type(L, name, "number");
     n = lua_tointegerx(L, -1, &exact);
     if (!exact || n < 0 || n > LLONG_MAX / 4)
       luaL_error(L, "option '%s': a whole number that is not negative "
@@ -107,7 +106,7 @@ size_t options_size(lua_State *L, int index, const char *name,
   return otherwise;
 }
 
-static unsigned count(lua_State *L, int index, const char *name,
+unsigned options_count(lua_State *L, int index, const char *name,
                       unsigned otherwise, unsigned most) {
   size_t n = options_size(L, index, name, otherwise);
   if (n > most)
@@ -123,7 +122,7 @@ uint32_t options_time(lua_State *L, int index, const char *name,
   } else if (!lua_isnil(L, -1)) {
     lua_Number s = lua_tonumber(L, -1);
     if (lua_type(L, -1) != LUA_TNUMBER)
-      wrong_type(L, name, "number of seconds");
+      options_wrong_type(L, name, "number of seconds");
     if (!(s >= 0 && s <= 4e6) || (s <= 0 && !none_too))
       luaL_error(L, "option '%s': seconds from %s to 4000000 expected, got %s",
                  name, none_too ? "0" : "more than 0",
@@ -142,7 +141,7 @@ const char *options_string(lua_State *L, int index, const char *name) {
   if (lua_isnil(L, -1))
     return NULL;
   if (lua_type(L, -1) != LUA_TSTRING)
-    wrong_type(L, name, "string");
+    options_wrong_type(L, name, "string");
   s = lua_tolstring(L, -1, &n);
   if (strlen(s) != n)
     luaL_error(L, "option '%s' contains a NUL byte", name);
@@ -154,7 +153,7 @@ const char *options_string(lua_State *L, int index, const char *name) {
 static void own_list(lua_State *L, const char *name) {
   lua_Integer i, n;
   if (lua_type(L, -1) != LUA_TSTRING && !lua_istable(L, -1))
-    wrong_type(L, name, "string or list of strings");
+    options_wrong_type(L, name, "string or list of strings");
   if (!lua_istable(L, -1)) {
     lua_createtable(L, 1, 0);
     lua_insert(L, -2);
@@ -166,14 +165,13 @@ static void own_list(lua_State *L, const char *name) {
   for (i = 1; i <= n; i++) {
     lua_rawgeti(L, -2, i);
     if (lua_type(L, -1) != LUA_TSTRING)
-      wrong_type(L, name, "list of strings");
+      options_wrong_type(L, name, "list of strings");
     lua_rawseti(L, -2, i);
   }
   lua_remove(L, -2);
 }
 
-/* A string or a list of strings; pushes what keeps them alive [-0, +2]. */
-static struct tls_list strings(lua_State *L, int index, const char *name) {
+struct tls_list options_strings(lua_State *L, int index, const char *name) {
   struct tls_list list = {NULL, 0};
   const char **items;
   size_t i, n;
@@ -199,20 +197,15 @@ static struct tls_list strings(lua_State *L, int index, const char *name) {
   return list;
 }
 
-/* An empty list would silently mean "as if it were not there": here that
-** would be trust in what was not meant. */
-static struct tls_list some_strings(lua_State *L, int index,
+struct tls_list options_some_strings(lua_State *L, int index,
                                     const char *name) {
-  struct tls_list list = strings(L, index, name);
+  struct tls_list list = options_strings(L, index, name);
   if (list.items != NULL && list.count == 0)
     luaL_error(L, "option '%s' is an empty list", name);
   return list;
 }
 
-/* ---- TLS ---------------------------------------------------------------- */
-
-/* One of several words, the first of which is meant where none is given. */
-static int choice(lua_State *L, int index, const char *name,
+int options_choice(lua_State *L, int index, const char *name,
                   const char *const *words) {
   const char *s = options_string(L, index, name);
   luaL_Buffer b;
@@ -233,187 +226,6 @@ static int choice(lua_State *L, int index, const char *name,
                     lua_tostring(L, -1), s);
 }
 
-static enum tls_version version(lua_State *L, int index, const char *name) {
-  static const char *const names[] = {"1.0", "1.1", "1.2", "1.3"};
-  const char *s = options_string(L, index, name);
-  size_t i;
-  if (s == NULL)
-    return TLS_V_DEFAULT;
-  for (i = 0; i < 4; i++)
-    if (strcmp(s, names[i]) == 0)
-      return (enum tls_version)(TLS_V_1_0 + i);
-  luaL_error(L, "option '%s': \"1.0\", \"1.1\", \"1.2\" or \"1.3\" expected, "
-                "got \"%s\"", name, s);
-  return TLS_V_DEFAULT;
-}
-
-/* What both roles have; the trace function, or nil, is on top then. The
-** callers put onverify, or nil, behind it. */
-static void common_tls(lua_State *L, int index, struct tls_options *o) {
-  static const char *const whose[] = {"leaf", "chain", NULL};
-  struct tls_list alpn;
-  o->crl = some_strings(L, index, "crl");
-  o->crl_chain = choice(L, index, "crl_check", whose) == 1;
-  o->cert = options_string(L, index, "cert");
-  o->key = options_string(L, index, "key");
-  o->password = options_string(L, index, "password");
-  o->min_version = version(L, index, "min_version");
-  o->max_version = version(L, index, "max_version");
-  o->ciphers = options_string(L, index, "ciphers");
-  o->ciphersuites = options_string(L, index, "ciphersuites");
-  o->groups = options_string(L, index, "groups");
-  alpn = strings(L, index, "alpn");
-  if (alpn.items != NULL) /* an empty list is a wish too */
-    o->alpn = alpn;
-  o->keylog = options_string(L, index, "keylog");
-  o->max_depth = count(L, index, "max_depth", o->max_depth, 100);
-  o->strict = options_boolean(L, index, "strict", o->strict);
-  lua_getfield(L, index, "trace");
-  if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
-    wrong_type(L, "trace", "function");
-}
-
-void options_tls(lua_State *L, int index, struct tls_options *o) {
-  static const char *const names[] = {
-    "ca", "system_ca", "cert", "key", "password", "server_name", "pins",
-    "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
-    "session", "keylog", "max_depth", "strict", "insecure", "trace", "crl",
-    "crl_check", "ocsp", "onverify", NULL
-  };
-  static const char *const stapled[] = {"staple", "require", NULL};
-  options_check(L, index, names);
-  tls_options_init(o);
-  if (options_string(L, index, "ocsp") != NULL)
-    o->stapled = (enum tls_ocsp)(TLS_OCSP_STAPLE +
-                                 choice(L, index, "ocsp", stapled));
-  o->ca = some_strings(L, index, "ca");
-  o->system_ca = options_boolean(L, index, "system_ca", o->system_ca);
-  o->server_name = options_string(L, index, "server_name");
-  o->pins = some_strings(L, index, "pins");
-  o->session = options_boolean(L, index, "session", o->session);
-  o->insecure = options_boolean(L, index, "insecure", o->insecure);
-  common_tls(L, index, o);
-  lua_getfield(L, index, "onverify");
-  if (!lua_isnil(L, -1) && !lua_isfunction(L, -1))
-    wrong_type(L, "onverify", "function");
-}
-
-/* ---- the TLS of a server -------------------------------------------------- */
-
-/* One name of 'sni': the name is at -2, the table at -1; both stay. */
-static void identity(lua_State *L, struct tls_identity *out) {
-  static const char *const names[] = {"cert", "key", "password", NULL};
-  int index = lua_gettop(L);
-  if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1))
-    luaL_error(L, "option 'sni': a table of tables by host name expected");
-  out->name = lua_tostring(L, -2);
-  options_check(L, index, names);
-  out->cert = options_string(L, index, "cert");
-  out->key = options_string(L, index, "key");
-  out->password = options_string(L, index, "password");
-  if (out->cert == NULL)
-    luaL_error(L, "option 'sni': '%s' has no 'cert'", out->name);
-}
-
-/* Leaves on the stack what holds the strings. */
-static void sni(lua_State *L, int index, struct tls_options *o) {
-  struct tls_identity *list;
-  size_t n = 0;
-  lua_getfield(L, index, "sni");
-  if (lua_isnil(L, -1))
-    return;
-  if (!lua_istable(L, -1))
-    wrong_type(L, "sni", "table");
-  index = lua_gettop(L);
-  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1))
-    n++;
-  list = (struct tls_identity *)lua_newuserdatauv(L, (n + 1) * sizeof *list,
-                                                  0);
-  o->sni = list;
-  o->sni_count = n;
-  luaL_checkstack(L, (int)(n < 100000 ? 6 * n : 600000) + 8, "too many names");
-  n = 0;
-  lua_pushnil(L);
-  while (lua_next(L, index) != 0) {
-    if (n == o->sni_count) /* a metamethod of the one before added some */
-      luaL_error(L, "option 'sni' was changed while it was read");
-    identity(L, &list[n++]); /* three strings above */
-    lua_pushvalue(L, -5);    /* the name, for lua_next */
-  }
-  o->sni_count = n;
-}
-
-void options_tls_server(lua_State *L, int index, struct tls_options *o) {
-  static const char *const names[] = {
-    "cert", "key", "password", "sni", "client_ca", "verify_client", "ocsp",
-    "min_version", "max_version", "ciphers", "ciphersuites", "groups", "alpn",
-    "tickets", "keylog", "max_depth", "strict", "trace", "crl", "crl_check",
-    NULL
-  };
-  static const char *const words[] = {"none", "request", "require", NULL};
-  options_check(L, index, names);
-  tls_options_init_server(o);
-  o->client_ca = some_strings(L, index, "client_ca");
-  o->verify_client =
-    (enum tls_verify_client)choice(L, index, "verify_client", words);
-  o->ocsp = options_string(L, index, "ocsp");
-  o->tickets = options_boolean(L, index, "tickets", o->tickets);
-  sni(L, index, o);
-  common_tls(L, index, o);
-  lua_pushnil(L);
-}
-
-/* What tls:verify is told. */
-void options_tls_query(lua_State *L, int index, struct tls_query *q) {
-  static const char *const names[] = {
-    "time", "intermediates", "crl", "max_depth", "ocsp", NULL
-  };
-  options_check(L, index, names);
-  q->intermediates = strings(L, index, "intermediates");
-  q->crl = some_strings(L, index, "crl");
-  q->bounded = lua_getfield(L, index, "max_depth") != LUA_TNIL;
-  q->max_depth = count(L, index, "max_depth", 0, 1000);
-  lua_getfield(L, index, "time");
-  if (!lua_isnil(L, -1)) {
-    if (lua_type(L, -1) != LUA_TNUMBER)
-      wrong_type(L, "time", "number of seconds");
-    q->now = lua_tonumber(L, -1);
-    q->dated = true;
-    if (!(q->now >= -62135596800.0 && q->now < 253402300800.0))
-      luaL_error(L, "option 'time': seconds since 1970, up to the year 9999, "
-                    "expected");
-    q->now = floor(q->now); /* RFC 5280, 4.1.2.5: there are no fractions */
-  }
-  lua_getfield(L, index, "ocsp");
-  if (!lua_isnil(L, -1)) {
-    if (lua_type(L, -1) != LUA_TSTRING)
-      wrong_type(L, "ocsp", "string");
-    q->ocsp = (const uint8_t *)lua_tolstring(L, -1, &q->ocsp_size);
-  }
-}
-
-static bool is_client_word(const char *s) {
-  return strcmp(s, "staple") == 0 || strcmp(s, "require") == 0;
-}
-
-bool options_tls_is_server(lua_State *L, int index) {
-  static const char *const names[] = {
-    "sni", "client_ca", "verify_client", "tickets", NULL
-  };
-  int i;
-  if (lua_getfield(L, index, "ocsp") == LUA_TSTRING &&
-      !is_client_word(lua_tostring(L, -1)) &&
-      lua_getfield(L, index, "cert") != LUA_TNIL)
-    return true; /* the file to staple, with the certificate */
-  for (i = 0; names[i] != NULL; i++) {
-    bool there = lua_getfield(L, index, names[i]) != LUA_TNIL;
-    lua_pop(L, 1);
-    if (there)
-      return true;
-  }
-  return false;
-}
-
 /* ---- the client ---------------------------------------------------------- */
 
 static void append(lua_State *L, struct engine_strings *list, const char *s,
@@ -424,7 +236,7 @@ static void append(lua_State *L, struct engine_strings *list, const char *s,
 
 static void subprotocols(lua_State *L, int index,
                          struct engine_strings *out) {
-  struct tls_list list = strings(L, index, "subprotocols");
+  struct tls_list list = options_strings(L, index, "subprotocols");
   size_t i, j;
   for (i = 0; i < list.count; i++) {
     const char *s = list.items[i];
@@ -487,7 +299,7 @@ static void headers(lua_State *L, int index, struct engine_client_conf *conf) {
   if (lua_isnil(L, -1))
     return;
   if (!lua_istable(L, -1))
-    wrong_type(L, "headers", "table");
+    options_wrong_type(L, "headers", "table");
   options_headers(L, lua_gettop(L), "option 'headers'",
                   ws_handshake_header_allowed, &conf->headers);
 }
@@ -588,7 +400,7 @@ static void compress(lua_State *L, int index, struct engine_deflate *out) {
   } else if (lua_isboolean(L, -1)) {
     out->on = lua_toboolean(L, -1);
   } else if (!lua_isnil(L, -1)) {
-    wrong_type(L, "compress", "boolean or table");
+    options_wrong_type(L, "compress", "boolean or table");
   }
   lua_pop(L, 1);
 }
@@ -614,7 +426,7 @@ void options_client(lua_State *L, int url_index, int index,
   headers(L, index, conf);
   proxy(L, index, conf);
   compress(L, index, &conf->deflate);
-  conf->redirects = count(L, index, "redirects", 0, 20);
+  conf->redirects = options_count(L, index, "redirects", 0, 20);
   origin = options_string(L, index, "origin");
   if (origin != NULL) {
     if (!ws_head_is_value(origin, strlen(origin)) || *origin == '\0')
@@ -629,7 +441,7 @@ void options_client(lua_State *L, int url_index, int index,
 
 /* What browsers send: scheme and authority, without a path (RFC 6454, 7). */
 static void origins(lua_State *L, int index, struct engine_server_conf *conf) {
-  struct tls_list list = strings(L, index, "origins");
+  struct tls_list list = options_strings(L, index, "origins");
   size_t i;
   if (list.items == NULL)
     return;
@@ -637,7 +449,8 @@ static void origins(lua_State *L, int index, struct engine_server_conf *conf) {
   for (i = 0; i < list.count; i++) {
     const char *s = list.items[i], *host = strstr(s, "://");
     if (strcmp(s, "null") != 0 &&
-        (host == NULL || host == s || host[3] == '\0' || strpbrk(host + 3, "/?# ") != NULL))
+        (host == NULL || host == s || host[3] == '\0' ||
+         strpbrk(host + 3, "/?# ") != NULL))
       luaL_error(L, "option 'origins': '%s' is not an origin such as "
                     "\"https://example.com\" (RFC 6454, 7)", s);
     append(L, &conf->origins, s, strlen(s));
@@ -673,9 +486,10 @@ void options_server(lua_State *L, int url_index, int index,
   subprotocols(L, index, &conf->subprotocols);
   origins(L, index, conf);
   compress(L, index, &conf->deflate);
-  conf->backlog = (int)count(L, index, "backlog", LIMIT_BACKLOG, 65535);
+  conf->backlog = (int)options_count(L, index, "backlog", LIMIT_BACKLOG, 65535);
   conf->max_connections = options_size(L, index, "max_connections", 0);
   conf->max_topics = options_size(L, index, "max_topics", conf->max_topics);
   conf->reuse_port = options_boolean(L, index, "reuse_port", false);
-  conf->slow = (enum engine_slow)choice(L, index, "slow_consumer", slow);
+  conf->slow =
+    (enum engine_slow)options_choice(L, index, "slow_consumer", slow);
 }

@@ -30,6 +30,22 @@ uint32_t options_time(lua_State *L, int index, const char *name,
 /* These push the value, so that the string stays [-0, +1]; NULL if unset. */
 const char *options_string(lua_State *L, int index, const char *name);
 
+/* A string or a list of strings; pushes what keeps them alive [-0, +2]. */
+struct tls_list options_strings(lua_State *L, int index, const char *name);
+/* An empty list would silently mean "as if it were not there": here that
+** would be trust in what was not meant. */
+struct tls_list options_some_strings(lua_State *L, int index,
+                                     const char *name);
+/* A whole number up to 'most'. */
+unsigned options_count(lua_State *L, int index, const char *name,
+                       unsigned otherwise, unsigned most);
+/* One of several words, the first of which is meant where none is given; which
+** one. Pushes the value. */
+int options_choice(lua_State *L, int index, const char *name,
+                   const char *const *words);
+/* Raise about the value on top. */
+void options_wrong_type(lua_State *L, const char *name, const char *wanted);
+
 /* Fill the client's options from the table at 'index' (0: none), the URL
 ** from the string at 'url'. 'conf' is owned by a userdata, so that nothing is
 ** lost when this raises. Leaves on the stack what it needs. */
