@@ -838,11 +838,11 @@ static void build_hello(void) {
 
 static void build_hello_in_pieces(void) {
   put_n(RSV1 | WS_TEXT, HELLO, 3); /* RFC 7692, 7.2.3.1 */
-  put_n(FIN | WS_CONTINUATION, HELLO + 3, 4);
+  put_n(FIN | WS_CONTINUATION, &HELLO[3], 4);
   put_n(RSV1 | WS_TEXT, HELLO, 0);
   put_n(WS_CONTINUATION, HELLO, 6);
   put_n(WS_CONTINUATION, HELLO, 0);
-  put_n(FIN | WS_CONTINUATION, HELLO + 6, 1);
+  put_n(FIN | WS_CONTINUATION, &HELLO[6], 1);
 }
 
 static void build_kinds_of_blocks(void) {
@@ -873,10 +873,10 @@ static void reads_compressed_messages(void **state) {
 static void build_between(void) {
   put_n(RSV1 | WS_TEXT, HELLO, 2);
   put(FIN | WS_PING, "1");
-  put_n(WS_CONTINUATION, HELLO + 2, 2);
+  put_n(WS_CONTINUATION, &HELLO[2], 2);
   put(FIN | WS_PONG, "2");
   put(FIN | WS_PING, "");
-  put_n(FIN | WS_CONTINUATION, HELLO + 4, 3);
+  put_n(FIN | WS_CONTINUATION, &HELLO[4], 3);
   put(FIN | WS_PING, "4");
 }
 
@@ -892,7 +892,7 @@ static void build_mixed(void) {
   put(FIN | WS_CONTINUATION, "in");
   put(FIN | WS_BINARY, "");
   put_n(RSV1 | WS_BINARY, HELLO, 5);
-  put_n(FIN | WS_CONTINUATION, HELLO + 5, 2);
+  put_n(FIN | WS_CONTINUATION, &HELLO[5], 2);
   put(FIN | WS_TEXT, "plain");
 }
 
@@ -908,7 +908,7 @@ static void build_again(void) {
   put_n(FIN | RSV1 | WS_TEXT, "", 1);
   put_n(RSV1 | WS_TEXT, AGAIN, 1); /* RFC 7692, 7.2.3.2 */
   put(FIN | WS_PING, "!");
-  put_n(FIN | WS_CONTINUATION, AGAIN + 1, 4);
+  put_n(FIN | WS_CONTINUATION, &AGAIN[1], 4);
   put_n(FIN | RSV1 | WS_TEXT, AGAIN, 5);
 }
 
@@ -934,7 +934,7 @@ static void build_first_byte(void) {
 
 static void build_second_byte(void) {
   put_n(RSV1 | WS_TEXT, HELLO, 3);
-  put_n(first_byte, HELLO + 3, 4);
+  put_n(first_byte, &HELLO[3], 4);
 }
 
 static void the_first_reserved_bit_is_for_first_frames_of_data(void **state) {
@@ -1169,7 +1169,7 @@ static void inflating_survives_a_want_of_memory(void **state) {
 static void build_closing(void) {
   put_n(RSV1 | WS_TEXT, HELLO, 3);
   put(FIN | WS_CLOSE, "\x03\xe9" "bye");
-  put_n(FIN | WS_CONTINUATION, HELLO + 3, 4);
+  put_n(FIN | WS_CONTINUATION, &HELLO[3], 4);
 }
 
 static void a_close_ends_a_compressed_message(void **state) {
