@@ -1,23 +1,10 @@
 local certs = require "spec.support.certs"
+local checks = require "spec.support.check"
 local command = require "spec.support.command"
 local peers = require "spec.support.peers"
 local process = require "spec.support.process"
 
-local function wss(server)
-  return ("wss://localhost:%d/"):format(server.port)
-end
-
--- `uvwss check --ca CA …`.
-local function check(...)
-  return command.run { "check", "--ca", certs.ca, ... }
-end
-
-local function check_json(...)
-  local objects, status = command.json { "check", "--json", "--ca", certs.ca,
-    ... }
-  assert.equal(1, #objects, status.stderr)
-  return objects[1], status.code
-end
+local wss, check, check_json = checks.url, checks.run, checks.json
 
 local function openssl(...)
   local output, status = process.run { "openssl", ... }
