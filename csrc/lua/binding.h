@@ -30,6 +30,8 @@ struct binding_member {
   void (*end)(struct binding_member *m); /* silent, and leaves the list */
 };
 
+struct pin;
+
 struct binding {
   lua_State *L;          /* the main thread */
   struct engine *engine; /* NULL once the state closes */
@@ -42,6 +44,8 @@ struct binding {
   size_t timers;
   size_t references;     /* registry references held */
   struct binding_member *members; /* see binding_gc */
+  struct pin *pins;      /* kept for the next messages; see pin.c */
+  size_t pins_kept;
   lua_State *task;       /* the coroutine of wss.run(fn) */
   int task_status;       /* LUA_YIELD until it has ended */
   int task_results;

@@ -75,9 +75,9 @@ static struct event *begin(lua_State *L) {
   return ev;
 }
 
-/* The handler of that slot and its first arguments: the connection, or, where
-** it is the server's that serves all of them, the server and the connection.
-** How many arguments, 0 if there is no handler [-0, +n+1, or +0]. */
+/* The handler of that slot and its first arguments, on top: the connection, or,
+** where it is the server's that serves all of them, the server and the
+** connection. How many arguments, 0 if there is no handler. */
 static int push_handler(lua_State *L, const struct websocket *w, int slot) {
   if (lua_getiuservalue(L, 2, slot) != LUA_TNIL) {
     lua_pushvalue(L, 2);
@@ -87,11 +87,9 @@ static int push_handler(lua_State *L, const struct websocket *w, int slot) {
   if (w->server == NULL)
     return 0;
   lua_getiuservalue(L, 2, SLOT_SERVER);
-  if (lua_getiuservalue(L, -1, server_slot_of(slot)) == LUA_TNIL) {
-    lua_pop(L, 2);
+  if (lua_getiuservalue(L, -1, server_slot_of(slot)) == LUA_TNIL)
     return 0;
-  }
-  lua_insert(L, -2);
+  lua_pushvalue(L, -2);
   lua_pushvalue(L, 2);
   return 2;
 }

@@ -9,6 +9,7 @@
 
 #include "base/version.h"
 #include "engine/facade.h"
+#include "lua/pin.h"
 
 #define TIMER_TYPE "uvwss.timer"
 
@@ -29,6 +30,7 @@ static int binding_gc(lua_State *L) {
     b->members->end(b->members);
   b->engine = NULL;
   engine_free(e);
+  pin_free_kept(b);
   return 0;
 }
 

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-enum { UP_METHODS = 1, UP_FIELDS, UP_CLASS };
+/* Of __index and __newindex: what has a name (methods are functions, fields
+** are numbers), and the class. */
+enum { UP_MEMBERS = 1, UP_CLASS };
 
 void object_check_handler(lua_State *L, const char *name, int value) {
   if (!lua_isfunction(L, value) && !lua_isnil(L, value))
@@ -49,30 +51,34 @@ static const struct object_class *class_of(lua_State *L) {
     L, lua_upvalueindex(UP_CLASS));
 }
 
-static int object_index(lua_State *L) {
-  const struct object_class *class_ = class_of(L);
-  int slot;
-  class_->check(L);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(UP_METHODS)) != LUA_TNIL)
-    return 1;
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(UP_FIELDS)) != LUA_TNIL) {
-    class_->push_field(L, (int)lua_tointeger(L, -1));
-    return 1;
-  }
-  if (lua_type(L, 2) == LUA_TSTRING) {
+static int index_own(lua_State *L, const struct object_class *class_) {
+  int slot = -1;
+  if (lua_type(L, 2) == LUA_TSTRING)
     slot = class_->slot(lua_tostring(L, 2));
-    if (slot > 0) {
-      lua_getiuservalue(L, 1, slot);
-      return 1;
-    }
+  if (slot > 0) {
+    lua_getiuservalue(L, 1, slot);
+    return 1;
   }
   if (lua_getiuservalue(L, 1, OBJECT_FIELDS) != LUA_TTABLE)
     return 1; /* nil */
   lua_pushvalue(L, 2);
   lua_gettable(L, -2);
   return 1;
+}
+
+static int object_index(lua_State *L) {
+  const struct object_class *class_ = class_of(L);
+  void *object = class_->check(L);
+  lua_pushvalue(L, 2);
+  switch (lua_rawget(L, lua_upvalueindex(UP_MEMBERS))) {
+  case LUA_TFUNCTION:
+    return 1;
+  case LUA_TNUMBER:
+    class_->push_field(L, object, (int)lua_tointeger(L, -1));
+    return 1;
+  default:
+    return index_own(L, class_);
+  }
 }
 
 static void set_own(lua_State *L) {
@@ -92,8 +98,8 @@ static void set_own(lua_State *L) {
 static int object_newindex(lua_State *L) {
   const struct object_class *class_ = class_of(L);
   const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  int slot = class_->slot(name);
-  class_->check(L);
+  int slot = class_->slot(name), type;
+  (void)class_->check(L);
   if (slot > 0) {
     object_check_handler(L, name, 3);
     lua_settop(L, 3);
@@ -105,10 +111,10 @@ static int object_newindex(lua_State *L) {
   if (strncmp(name, "on", 2) == 0)
     return luaL_error(L, "unknown handler '%s'", name);
   lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(UP_METHODS)) != LUA_TNIL)
+  type = lua_rawget(L, lua_upvalueindex(UP_MEMBERS));
+  if (type == LUA_TFUNCTION)
     return luaL_error(L, "'%s' is a method", name);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(UP_FIELDS)) != LUA_TNIL)
+  if (type == LUA_TNUMBER)
     return luaL_error(L, "field '%s' can only be read", name);
   set_own(L);
   return 0;
@@ -119,17 +125,15 @@ void object_open(lua_State *L, const struct object_class *class_,
   int i;
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
-  lua_newtable(L);
   for (i = 0; fields[i] != NULL; i++) {
     lua_pushinteger(L, i + 1);
     lua_setfield(L, -2, fields[i]);
   }
-  lua_pushvalue(L, -2);
-  lua_pushvalue(L, -2);
+  lua_pushvalue(L, -1);
   lua_pushlightuserdata(L, (void *)class_);
-  lua_pushcclosure(L, object_newindex, 3);
-  lua_setfield(L, -4, "__newindex");
+  lua_pushcclosure(L, object_newindex, 2);
+  lua_setfield(L, -3, "__newindex");
   lua_pushlightuserdata(L, (void *)class_);
-  lua_pushcclosure(L, object_index, 3);
+  lua_pushcclosure(L, object_index, 2);
   lua_setfield(L, -2, "__index");
 }

@@ -12,10 +12,10 @@
 enum { OBJECT_FIELDS = 1 };
 
 struct object_class {
-  void (*check)(lua_State *L);                 /* value 1 is one; raises */
-  int (*slot)(const char *name);               /* of a handler, or -1 */
-  void (*push_field)(lua_State *L, int field); /* [-0, +1] */
-  void (*changed)(lua_State *L, int slot);     /* a handler is now value 3 */
+  void *(*check)(lua_State *L);            /* value 1, if it is one; raises */
+  int (*slot)(const char *name);           /* of a handler, or -1 */
+  void (*push_field)(lua_State *L, void *object, int field); /* [-0, +1] */
+  void (*changed)(lua_State *L, int slot); /* a handler is now value 3 */
 };
 
 /* Raise unless the value at that index can be the handler of that name. */

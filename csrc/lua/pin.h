@@ -24,4 +24,7 @@ struct engine_item *pin_new(struct binding *b, lua_State *L, int data,
 /* It was refused: unpin, and do not call. */
 void pin_discard(struct engine_item *item);
 
+/* The state closes: those that were kept for later go. */
+void pin_free_kept(struct binding *b);
+
 #endif

@@ -504,8 +504,8 @@ static int server_tostring(lua_State *L) {
 
 enum field { FIELD_URL = 1, FIELD_PORT, FIELD_COUNT, FIELD_STATE };
 
-static void push_field(lua_State *L, int field) {
-  struct server *s = check(L);
+static void push_field(lua_State *L, void *object, int field) {
+  struct server *s = (struct server *)object;
   switch ((enum field)field) {
   case FIELD_URL:
     push_url(L, s);
@@ -525,8 +525,8 @@ static void push_field(lua_State *L, int field) {
   }
 }
 
-static void check_first(lua_State *L) {
-  (void)check(L);
+static void *check_first(lua_State *L) {
+  return check(L);
 }
 
 static void changed(lua_State *L, int slot) {

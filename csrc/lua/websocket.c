@@ -37,15 +37,17 @@ static const char *check_string(lua_State *L, int arg, size_t *n) {
   return lua_tolstring(L, arg, n);
 }
 
+/* Compared by their lengths first: this is done for each message. */
 bool websocket_check_kind(lua_State *L, int arg) {
   const char *s;
+  size_t n;
   if (lua_isnoneornil(L, arg))
     return true;
-  s = check_string(L, arg, NULL);
-  if (strcmp(s, "text") == 0)
-    return true;
-  if (strcmp(s, "binary") == 0)
+  s = check_string(L, arg, &n);
+  if (n == 6 && memcmp(s, "binary", 6) == 0)
     return false;
+  if (n == 4 && memcmp(s, "text", 4) == 0)
+    return true;
   return luaL_argerror(L, arg, lua_pushfstring(L, "\"text\" or \"binary\" "
                                                "expected, got \"%s\"", s));
 }
@@ -63,12 +65,13 @@ static int ws_send(lua_State *L) {
   struct websocket *w = check(L, 1);
   struct engine_item *item;
   struct base_error *err;
+  int done = lua_isnoneornil(L, 4) ? 0 : 4;
   bool text;
   luaL_checktype(L, 2, LUA_TSTRING);
   text = websocket_check_kind(L, 3);
-  if (!lua_isnoneornil(L, 4))
-    luaL_checktype(L, 4, LUA_TFUNCTION);
-  item = pin_new(w->b, L, 2, lua_isnoneornil(L, 4) ? 0 : 4, text);
+  if (done != 0)
+    luaL_checktype(L, done, LUA_TFUNCTION);
+  item = pin_new(w->b, L, 2, done, text);
   err = engine_socket_send(w->socket, item);
   if (err != NULL)
     pin_discard(item);
@@ -256,10 +259,10 @@ static void push_own_peer(lua_State *L, const struct websocket *w) {
     lua_pushnil(L);
 }
 
-static void push_field(lua_State *L, int field) {
+static void push_field(lua_State *L, void *object, int field) {
   static const char *const states[] = {"connecting", "open", "waiting",
                                        "closing", "closed"};
-  struct websocket *w = check(L, 1);
+  struct websocket *w = (struct websocket *)object;
   switch ((enum field)field) {
   case FIELD_STATE:
     lua_pushstring(L, w->closed ? "closed"
@@ -292,8 +295,8 @@ static void push_field(lua_State *L, int field) {
   }
 }
 
-static void check_first(lua_State *L) {
-  (void)check(L, 1);
+static void *check_first(lua_State *L) {
+  return check(L, 1);
 }
 
 static void changed(lua_State *L, int slot) {
