@@ -5,7 +5,8 @@
 **
 **   queue -> stage (one TLS record of frames) -> TLS -> out -> kernel
 **
-** Without TLS the stage lies in 'out' itself.
+** Without TLS the stage lies in 'out' itself. Bytes of a long message that need
+** no mask go into TLS from where they are.
 */
 #include <assert.h>
 #include <string.h>
@@ -168,22 +169,34 @@ static bool stage_open(struct stage *st) {
   return st->mem != NULL;
 }
 
-/* One record of what is staged, and a mark. False: the connection ended. */
-static bool stage_flush(struct stage *st) {
-  struct engine_conn *c = st->c;
+/* What was framed so far ends where the output does. */
+static void put_mark(struct engine_conn *c) {
   struct engine_out *out = c->out;
-  if (st->used == 0)
-    return true;
-  if (c->tls == NULL) {
-    base_buf_commit(&out->buf, st->used);
-  } else if (tls_session_write(c->tls, st->mem, st->used) != TLS_OK) {
-    conn_end(c, tls_session_error(c->tls));
-    return false;
-  }
   assert(out->count < ENGINE_OUT_MARKS);
   out->marks[out->count].plain = c->framed;
   out->marks[out->count].wire = wire_made(c);
   out->count++;
+}
+
+/* False: the connection ended. */
+static bool write_record(struct engine_conn *c, const uint8_t *data,
+                         size_t n) {
+  if (tls_session_write(c->tls, data, n) == TLS_OK)
+    return true;
+  conn_end(c, tls_session_error(c->tls));
+  return false;
+}
+
+/* One record of what is staged, and a mark. False: the connection ended. */
+static bool stage_flush(struct stage *st) {
+  struct engine_conn *c = st->c;
+  if (st->used == 0)
+    return true;
+  if (c->tls == NULL)
+    base_buf_commit(&c->out->buf, st->used);
+  else if (!write_record(c, st->mem, st->used))
+    return false;
+  put_mark(c);
   st->used = 0;
   return true;
 }
@@ -385,6 +398,28 @@ static enum encoded encode_one(struct stage *st) {
   return ok ? ENCODED_MORE : ENCODED_FAILED;
 }
 
+/* The message that is midway through its frame, if the next record can be cut
+** from it without a copy: a server masks nothing (RFC 6455, 5.1). */
+static struct engine_item *uncopied(const struct engine_conn *c) {
+  struct engine_item *item = c->conf.queue->current;
+  if (c->tls == NULL || c->proto.role == WS_CLIENT || item == NULL ||
+      c->close == CLOSE_SENT || !item->begun || item->deflates ||
+      item->blob.len - item->done < RECORD)
+    return NULL;
+  return item;
+}
+
+static bool put_uncopied(struct engine_conn *c, struct engine_item *item) {
+  if (!write_record(c, item->blob.data + item->done, RECORD))
+    return false;
+  item->done += RECORD;
+  c->framed += RECORD;
+  put_mark(c);
+  if (item->done == item->blob.len)
+    item_encoded(c, item);
+  return true;
+}
+
 /* Fill the batch. False: the connection ended. */
 static bool encode(struct engine_conn *c) {
   struct stage st;
@@ -393,6 +428,12 @@ static bool encode(struct engine_conn *c) {
   while (out->buf.len < ENGINE_OUT_TARGET_BYTES &&
          out->count < ENGINE_OUT_MARKS) {
     enum encoded how = ENCODED_MORE;
+    struct engine_item *item = uncopied(c);
+    if (item != NULL) {
+      if (!put_uncopied(c, item))
+        return false;
+      continue;
+    }
     if (!stage_open(&st)) {
       conn_end(c, base_error_from(BASE_ERR_MEMORY));
       return false;
@@ -467,6 +508,15 @@ static void settle(struct engine_conn *c) {
   drained(c);
 }
 
+/* Our close frame is the last that is said: close_notify goes with it, in the
+** same packet (see conn_closed_maybe). */
+static void say_goodbye(struct engine_conn *c) {
+  if (c->tls != NULL && c->phase == CONN_CLOSING && c->close == CLOSE_SENT &&
+      (c->violation != NULL ||
+       (c->got_close && c->proto.role == WS_SERVER)))
+    tls_session_shutdown(c->tls);
+}
+
 /* One batch. False: enough for now, or the connection ended. */
 static bool flush_batch(struct engine_conn *c, size_t *budget) {
   struct engine_out *out;
@@ -475,6 +525,7 @@ static bool flush_batch(struct engine_conn *c, size_t *budget) {
     return false;
   if (c->phase >= CONN_ANSWER && c->phase <= CONN_CLOSING && !encode(c))
     return false;
+  say_goodbye(c);
   out = c->out;
   if (out->buf.len == 0)
     return false;
