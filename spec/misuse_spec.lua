@@ -23,6 +23,7 @@ local rows = {
     spawn = { "function", good = { nothing } },
     sleep = { "number", good = { 0 } },
     timer = { "number", "function", "number?", good = { 0, nothing } },
+    signal = { "string", "function", good = { "TERM", nothing } },
     pollfd = { good = {} },
     timeout = { good = {} },
     step = { good = {} },
@@ -55,6 +56,7 @@ local rows = {
     verify = { "string", "string?", "table?", good = { "no certificate" } },
   },
   Timer = { cancel = { good = {} } },
+  Signal = { close = { good = {} } },
   Writer = {
     write = { "string", "function?", good = { "x" } },
     finish = { "string?", "function?", good = { "x" } },
@@ -203,13 +205,14 @@ local function objects()
   other_end.onmessage = nothing
   local ws = wss.connect("ws://127.0.0.1:1/", { onclose = nothing })
   return { WebSocket = ws, Tls = assert(wss.tls {}), Server = server,
-    Accepted = accepted, Timer = wss.timer(1000, nothing),
+    Accepted = accepted, Timer = wss.timer(1000, nothing), Signal = wss.signal("HUP", nothing),
     Writer = assert(ws:stream "binary") }
 end
 
 local function done_with(these)
   these.WebSocket:terminate()
   these.Timer:cancel()
+  these.Signal:close()
   these.Server:close(0)
   wss.run()
 end

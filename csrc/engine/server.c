@@ -71,8 +71,8 @@ static void say_goodbye(struct engine_server *s) {
 /* Its counts go with it, before it says that it has gone. */
 static void stop_listening(struct engine_server *s) {
   s->closing = true;
-  s->stats.turned_away += net_listener_stats(s->listener)->turned_away;
   net_listener_close(s->listener);
+  s->stats.turned_away += net_listener_stats(s->listener)->turned_away;
 }
 
 void engine_server_close(struct engine_server *s, uint32_t grace_ms) {

@@ -49,8 +49,10 @@ static void on_signal(void *ctx) {
 static int signal_new(lua_State *L) {
   static const char *const names[] = {"HUP", "INT", "PIPE", "TERM", NULL};
   struct binding *b = binding_get(L);
-  int name = luaL_checkoption(L, 1, NULL, names);
   struct heard *h;
+  int name;
+  luaL_checktype(L, 1, LUA_TSTRING);
+  name = luaL_checkoption(L, 1, NULL, names);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   binding_check_alive(b, L, "signal");
   h = (struct heard *)lua_newuserdatauv(L, sizeof *h, 1);

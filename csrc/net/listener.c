@@ -20,6 +20,7 @@
 enum {
   CALLERS_PER_PASS = 64, /* be fair to those who are served */
   READS_TO_DISMISS = 4,  /* of LIMIT_READ_BYTES */
+  QUEUE_MAX = 4096,      /* longer than Linux makes one by itself */
   PAUSE_MIN_MS = 50,
   PAUSE_MAX_MS = 1000
 };
@@ -228,11 +229,26 @@ static void on_close(uv_handle_t *handle) {
     net_loop_defer(l->loop, &l->task);
 }
 
+/* Whoever stands in the queue when its socket is closed gets a RST. Another
+** process may listen on the port, but the queue is not handed over to it. */
+static void empty_queues(struct net_listener *l) {
+  union net_endpoint from;
+  size_t i;
+  for (i = 0; i < l->count; i++) {
+    int fd, n = 0;
+    while (n++ < QUEUE_MAX && (fd = accept_one(&l->doors[i], &from)) >= 0) {
+      dismiss(l, fd);
+      l->stats.turned_away++;
+    }
+  }
+}
+
 void net_listener_close(struct net_listener *l) {
   size_t i;
   if (l->closing)
     return;
   l->closing = true;
+  empty_queues(l);
   net_timer_free(l->pause);
   l->closing_doors = l->count;
   for (i = 0; i < l->count; i++)

@@ -311,6 +311,9 @@ local retry = require "uvwss.retry"
 ---@field close fun(self: uvwss.Server, grace?: number)  1001 to all; what is left after `grace` (5) is terminated
 ---@field stats fun(self: uvwss.Server): table<string, integer>
 
+---@class uvwss.Signal
+---@field close fun(self: uvwss.Signal)  not any more; a second call does no harm
+
 ---@class uvwss.Timer
 ---@field cancel fun(self: uvwss.Timer)
 
@@ -353,6 +356,11 @@ local wss = {
   ---given.
   ---@type fun(seconds: number, fn: function, every?: number): uvwss.Timer
   timer = core.timer,
+
+  ---Call `fn` when the process gets the signal, which then does nothing else,
+  ---until `close` is called on what is returned. `run` does not wait for it.
+  ---@type fun(name: "HUP"|"INT"|"PIPE"|"TERM", fn: fun()): uvwss.Signal
+  signal = core.signal,
 
   ---A descriptor for another loop to poll for reading.
   ---@type fun(): integer
