@@ -54,6 +54,10 @@ ifneq ($(SANITIZE),)
 CFLAGS := -O1 -g -fno-omit-frame-pointer
 WERROR := # instrumented code makes gcc warn of what is not there
 endif
+ifeq ($(VARIANT),cov)
+CFLAGS := -O0 -g --coverage
+WERROR := # as with sanitizers
+endif
 DEFINES_gc := -DUVWSS_GC_STRESS
 # What spec/pin_spec.lua must see fail: strings sent are not held.
 DEFINES_nopin := -DUVWSS_TEST_NO_PIN
@@ -152,6 +156,16 @@ tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)
 	@tools/deps tsan
 	@$(MAKE) VARIANT=tsan build/tsan/states
 	@$(SUITE) out=build/tsan lua=no c=build/tsan/states wrap='setarch -R'
+
+.PHONY: coverage
+coverage: ## lines and branches that tests reach, by file (docs/coverage.md)
+	@tools/deps test oom
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) VARIANT=cov files tests build/cov/oom
+	@$(MAKE) VARIANT=nopin files
+	@$(SUITE) out=build/cov slow=2
+	@$(SUITE) out=build/cov lua=no c=build/cov/oom slow=5
+	@tools/coverage build/cov --lines --least spec/coverage.txt
 
 .PHONY: fuzz
 fuzz: ## T seconds of each fuzzer (spec/fuzz); FUZZ=verify narrows
@@ -282,7 +296,7 @@ $(FUZZ:%=build/fuzz/%): build/fuzz/%: $(OBJ)/spec/fuzz/%.o \
 
 # Programs that hold Lua themselves and link the module into them. Without
 # sources nothing is made; the suite says then that there is nothing to run.
-build/asan/oom: $(call object,$(OOM_C)) $(LUA_O) $(ARCHIVE)
+$(OUT)/oom: $(call object,$(OOM_C)) $(LUA_O) $(ARCHIVE)
 	$(call program,$(OOM_C))
 build/tsan/states: $(call object,$(TSAN_C)) $(LUA_O) $(ARCHIVE)
 	$(call program,$(TSAN_C))
