@@ -216,6 +216,13 @@ stream: ## a message of 1 GiB, through client and server (spec/long/stream.lua)
 	@$(MAKE) files
 	@eval "$$(tools/env)" && exec $(LUA) spec/long/stream.lua $(ARGS)
 
+.PHONY: limits
+limits: ## what ends whoever stops in the middle, a table (docs/limits.md)
+	@tools/deps test
+	@$(MAKE) files
+	@eval "$$(tools/env)" && UVWSS_TABLE=1 busted spec/limits_spec.lua | \
+	  grep '^|'
+
 .PHONY: pin
 pin: ## long proof that strings stay whole (spec/long/pin.lua)
 	@tools/deps pin
