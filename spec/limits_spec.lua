@@ -320,7 +320,7 @@ describe("whoever stops in the middle", function()
         if a.role ~= b.role then return a.role < b.role end
         return a.number < b.number
       end)
-      print "| role | | phase | the other side | ended by | error | seconds |"
+      print "\n| role | | phase | the other side | ended by | error | seconds |"
       print "|---|---|---|---|---|---|--:|"
       for _, result in ipairs(run_all()) do
         print(line_of(result, ("%.2f"):format(result.took or -1)))
