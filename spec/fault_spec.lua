@@ -244,8 +244,9 @@ describe("a client that dials again", function()
           left = left + 1
           local word_ = ("%s %d "):format(kind, offset) .. ("x"):rep(5000)
           local before = faulty:stats().accepted
-          faulty:order(("fault %s %s %d 500"):format(kind,
-            offset % 200 == 0 and "up" or "down", offset))
+          faulty:order(("fault %s %s %d %d"):format(kind,
+            offset % 200 == 0 and "up" or "down", offset,
+            kind == "delay" and 20 or 500))
           run.ws = wss.connect(("wss://localhost:%d/"):format(faulty.port),
             with_limits {
               tls = trusting, open_timeout = 1, reconnect = { min = 0.05 },
