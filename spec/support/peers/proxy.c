@@ -11,9 +11,9 @@
 **     DIRECTION  up (from the client) or down (from the server)
 **     OFFSET     how many bytes of that direction pass before it happens
 **     NUMBER     milliseconds of delay, bytes of a dribble
-**   random SEED PERCENT BYTES
-**                a fault of any kind for so many of a hundred connections,
-**                within the first so many bytes
+**   random SEED PERCENT BYTES [KIND]
+**                a fault of any kind (but that one) for so many of a hundred
+**                connections, within the first so many bytes
 **   stats        connections, those that are open, and each kind's count
 **
 ** Bytes are never put in another order.
@@ -83,6 +83,7 @@ static struct fault next_fault;
 static uint64_t seed;
 static int percent;
 static uint64_t within;
+static enum kind but;
 static uint64_t counts[KIND_COUNT], accepted, open_links;
 static int epoll, door;
 static struct sockaddr_in target;
@@ -106,7 +107,9 @@ static struct fault pick(void) {
   if (percent > 0) {
     memset(&f, 0, sizeof f);
     if (dice(100) < (uint64_t)percent) {
-      f.kind = (enum kind)(1 + dice(KIND_COUNT - 1));
+      do
+        f.kind = (enum kind)(1 + dice(KIND_COUNT - 1));
+      while (f.kind == but);
       f.direction = (int)dice(2);
       f.offset = dice(within);
       f.number = f.kind == DELAY ? 1 + (long)dice(50) : 1 + (long)dice(4096);
@@ -325,6 +328,14 @@ static void sweep(void) {
 
 /* ---- orders ---------------------------------------------------------------- */
 
+static enum kind kind_of(const char *name) {
+  int i;
+  for (i = 1; i < KIND_COUNT; i++)
+    if (strcmp(kinds[i], name) == 0)
+      return (enum kind)i;
+  return NONE;
+}
+
 static void obey(const char *line) {
   char kind[16] = "", direction[8] = "";
   unsigned long long a = 0, b = 0, c = 0;
@@ -332,14 +343,14 @@ static void obey(const char *line) {
   if (sscanf(line, "fault %15s %7s %llu %llu", kind, direction, &a, &b) >= 1) {
     memset(&next_fault, 0, sizeof next_fault);
     percent = 0;
-    for (i = 0; i < KIND_COUNT; i++)
-      if (strcmp(kinds[i], kind) == 0)
-        next_fault.kind = (enum kind)i;
+    next_fault.kind = kind_of(kind);
     next_fault.direction = strcmp(direction, "down") == 0;
     next_fault.offset = a;
     next_fault.number = (long)(b > 0 ? b : 1);
     (void)printf("ok\n");
-  } else if (sscanf(line, "random %llu %llu %llu", &a, &b, &c) == 3) {
+  } else if (sscanf(line, "random %llu %llu %llu %15s", &a, &b, &c, kind) >=
+             3) {
+    but = kind_of(kind);
     seed = a * 2 + 1;
     percent = (int)b;
     within = c > 0 ? c : 1;
