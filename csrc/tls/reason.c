@@ -223,6 +223,10 @@ struct base_error *tls_reason_session(const char *versions, bool server) {
       alert = reason - SSL_AD_REASON_OFFSET;
     err = sentence(code, text_of(reason, server), versions);
   }
+  if (alert >= 0 && ERR_reason_error_string(r.error) == NULL)
+    err = base_error_new(BASE_KIND_TLS, "unknown_alert",
+                         "the peer ended the connection with an alert that "
+                         "nobody has registered (%d)", alert);
   if (err == NULL && alert >= 0)
     err = base_error_new(BASE_KIND_TLS, code,
                          "the peer ended the connection: alert %s (%d)",
