@@ -18,25 +18,24 @@ static int error_tostring(lua_State *L) {
 }
 
 void push_list(lua_State *L, const char *items, size_t size) {
-  const char *p = items, *end = items + size;
+  size_t at; /* an empty list is NULL, to which nothing can be added */
   lua_Integer i = 1;
   lua_newtable(L);
-  while (p < end) {
-    lua_pushstring(L, p);
+  for (at = 0; at < size; at += strlen(items + at) + 1) {
+    lua_pushstring(L, items + at);
     lua_rawseti(L, -2, i++);
-    p += strlen(p) + 1;
   }
 }
 
 static void push_map(lua_State *L, const char *items, size_t size) {
-  const char *p = items, *end = items + size;
+  size_t at = 0;
   lua_newtable(L);
-  while (p < end) {
-    const char *value = p + strlen(p) + 1;
-    lua_pushstring(L, p);
+  while (at < size) {
+    const char *name = items + at, *value = name + strlen(name) + 1;
+    lua_pushstring(L, name);
     lua_pushstring(L, value);
     lua_rawset(L, -3);
-    p = value + strlen(value) + 1;
+    at += strlen(name) + strlen(value) + 2;
   }
 }
 
