@@ -184,10 +184,10 @@ env: ## print the environment of the tree as built: eval "$(make -s env)"
 	@tools/env
 
 .PHONY: bench
-bench: ## our client beside others (bench/README.md; ARGS="--rounds=5")
+bench: ## ours beside others (bench/README.md; ARGS="--rounds=5")
 	@tools/deps bench
-	@$(MAKE) files build/bench/echo build/bench/beast
-	@eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
+	@$(MAKE) files $(BENCH:%=build/bench/%)
+	@ulimit -n 20000 && eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
 
 .PHONY: handshake
 handshake: ## what our verdict on a chain costs a handshake (bench/handshake.c)
@@ -310,19 +310,40 @@ build/tsan/states: $(call object,$(TSAN_C)) $(LUA_O) $(ARCHIVE)
 program = $(if $(1),$(Q)$(LINK) -o $@ $^ \
   $(LIBS) -llua$(LUA_VERSION) -lcmocka -lm -ldl -lpthread,@true)
 
-# The benchmark's servers: peers, not ours, and so not with our flags.
-build/bench/echo: bench/echo.c
+# The benchmark's programs: peers, not ours, and so not with our flags.
+BENCH := raw lws gorilla uws beast wsload echo beast-client
+build/bench/%: bench/servers/%.c
+	$(call peer,$(CC) -std=c11 -D_GNU_SOURCE)
+build/bench/%: bench/servers/%.cpp
+	$(call peer,$(CXX) -std=c++17)
+build/bench/echo: bench/clients/echo.c
+	$(call peer,$(CC) -std=c11 -D_GNU_SOURCE,-lpthread)
+build/bench/beast-client: bench/clients/beast.cpp
+	$(call peer,$(CXX) -std=c++17)
+build/bench/wsload: bench/wsload.c
+	$(call peer,$(CC) -std=gnu11,-lz -lm)
+build/bench/lws: PEER_LIBS := -lwebsockets
+# Sources of 2017: their warnings are nobody's.
+UWS := build/bench/node/node_modules/uws/src
+UWS_CPP := $(addprefix $(UWS)/,Extensions.cpp Group.cpp HTTPSocket.cpp \
+  Hub.cpp Networking.cpp Node.cpp Socket.cpp WebSocket.cpp)
+build/bench/uws: bench/servers/uws.cpp
+	$(call peer,$(CXX) -std=c++17 -w -DUSE_LIBUV -I$(UWS) $(UWS_CPP),\
+	  -luv -lz -lpthread)
+build/bench/gorilla: bench/servers/gorilla.go
 	@mkdir -p $(@D)
-	@$(SAY) CC $<
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -o $@ $< -lssl -lcrypto -lpthread
+	@$(SAY) GO $<
+	$(Q)GO111MODULE=off GOPATH=/usr/share/gocode \
+	  GOCACHE="$$PWD/build/bench/go" go build -o $@ $<
 build/bench/handshake: bench/handshake.c $(ARCHIVE)
 	@mkdir -p $(@D)
 	@$(SAY) CC $<
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icsrc -o $@ $^ $(LIBS)
-build/bench/beast: bench/server.cpp
-	@mkdir -p $(@D)
-	@$(SAY) "CXX $< (takes a minute, once)"
-	$(Q)$(CXX) -std=c++17 -O2 -o $@ $< -lssl -lcrypto -lpthread
+define peer
+@mkdir -p $(@D)
+@$(SAY) CC $<
+$(Q)$(1) -O2 -o $@ $< $(PEER_LIBS) -lssl -lcrypto $(2)
+endef
 
 $(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/tsan/%.o: \
   INCLUDES += -isystem $(LUA_INCDIR)

@@ -1,32 +1,32 @@
---- Measures our client beside others: run.lua [--rounds=3] [--seconds=1]
--- [--only=PATTERN] [--markdown=FILE]. bench/README.md says what and how.
+--- Measures ours beside others. bench/README.md says what and how.
+--
+--   run.lua [--rounds=3] [--seconds=1] [--warm=0.3] [--only=WORD[,WORD]]
+--           [--peers=ID[,ID]] [--markdown=FILE] [--svg=FILE] [--list]
+--   run.lua --from=FILE …       the tables of an earlier run
 
 package.path = "./?.lua;" .. package.path
+local figures = require "bench.support.figures"
 local json = require "dkjson"
-local certs = require "spec.support.certs"
+local machine = require "bench.support.machine"
+local measure = require "bench.support.measure"
+local peers = require "bench.support.peers"
+local picture = require "bench.support.picture"
 local process = require "spec.support.process"
+local report = require "bench.support.report"
+local workloads = require "bench.support.workloads"
 
-local PYTHON = "/usr/bin/python3"
 local RESULT = "build/bench/result.json"
--- The clients of a round, in this order; ours is the first.
-local CLIENTS = {
-  { name = "uvwss", "lua5.4", "bench/client.lua" },
-  { name = "Node ws", "node", "bench/client.js" },
-  { name = "python", PYTHON, "bench/client.py" },
-}
-local WORKLOADS = {
-  { name = "32 B, 256 in flight", server = "echo", size = 32, window = 256 },
-  { name = "32 B, 256 in flight", server = "beast", size = 32, window = 256 },
-  { name = "32 B, one in flight", server = "echo", size = 32, window = 1 },
-  { name = "1 MiB, 2 in flight", server = "echo", size = 1 << 20, window = 2 },
-}
+local numbers = { rounds = true, seconds = true, warm = true }
+local names = { only = true, peers = true, markdown = true, svg = true,
+  from = true, list = true }
 
 local function options()
-  local set = { rounds = 3, seconds = 1, only = "" }
+  local set = { rounds = 3, seconds = 1, warm = 0.3 }
   for _, word in ipairs(arg) do
-    local name, value = word:match "^%-%-(%l+)=(.*)$"
-    if name == "rounds" or name == "seconds" then value = tonumber(value) end
-    if not value or not (set[name] or name == "markdown") then
+    local name, value = word:match "^%-%-(%l+)=(.+)$"
+    if not name then name, value = word:match "^%-%-(list)$", true end
+    if numbers[name or ""] then value = tonumber(value) end
+    if not name or not (numbers[name] or names[name]) or not value then
       error("not an option: " .. word, 0)
     end
     set[name] = value
@@ -34,169 +34,138 @@ local function options()
   return set
 end
 
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  local middle = #sorted // 2
-  if #sorted % 2 == 1 then return sorted[middle + 1] end
-  return (sorted[middle] + sorted[middle + 1]) / 2
-end
-
--- Processor seconds of a process, all threads; the kernel counts in 10 ms.
-local function used(pid)
-  local stat = assert(process.read_file(("/proc/%d/stat"):format(pid)))
-  local fields = {}
-  for word in stat:gsub("^.*%) ", ""):gmatch "%S+" do
-    fields[#fields + 1] = word
+-- Whether one of the words, split at commas, is in the text (or is it).
+local function named(words, text, whole)
+  if not words then return true end
+  for word in words:gmatch "[^,]+" do
+    if whole and word == text or not whole and text:find(word, 1, true) then
+      return true
+    end
   end
-  return (tonumber(fields[12]) + tonumber(fields[13])) / 100
+  return false
 end
 
-local function words(client, ...)
-  local command = { client[1], client[2] }
-  for _, word in ipairs { ... } do command[#command + 1] = word end
-  return command
-end
-
--- Start a server and see that it is an echo.
-local function serve(name)
-  local pair = certs "server"
-  local server = process.start { "build/bench/" .. name, pair.cert, pair.key }
-  server.url = ("wss://localhost:%d/"):format(server.port)
-  local said, status = process.run(
-    words(CLIENTS[3], server.url, certs.ca, "check"))
-  if status.code ~= 0 then error(status.stderr .. said, 0) end
-  io.stderr:write(name, ": ", said)
-  return server
-end
-
-local function measure(client, workload, server, seconds)
-  local command = words(client, server.url, certs.ca, workload.size,
-    workload.window, seconds)
-  command.ready = false
-  local child <close> = process.start(command)
-  local first = child:line()
-  local before = used(server.pid)
-  local line = child:line()
-  local busy = used(server.pid) - before
-  local rest = child:line()
-  local _, code = child:wait()
-  if first ~= "begin" or not line or rest or code ~= 0 then
-    error(client.name .. " failed:\n" .. child:stderr(), 0)
+local function choose(set)
+  local chosen = {}
+  for _, workload in ipairs(workloads) do
+    if named(set.only, workload.id) then
+      workload.samples, workload.failed = {}, {}
+      chosen[#chosen + 1] = workload
+    end
   end
-  local got = assert(json.decode(line))
-  assert(got.messages > 0, client.name .. " did nothing")
-  return {
-    rate = got.messages / got.seconds,
-    cpu = got.cpu / got.messages * 1e6,
-    busy = got.cpu / got.seconds,
-    server_cpu = busy / got.messages * 1e6,
-    server_busy = busy / got.seconds,
-  }
+  if #chosen == 0 then error("no workload is called that: see --list", 0) end
+  return chosen
+end
+
+-- Who takes part, ours always; of clients and servers each.
+local function takers(set, list)
+  local found = {}
+  for _, peer in ipairs(list) do
+    if peer.ours or named(set.peers, peer.id, true) then
+      found[#found + 1] = peer
+    end
+  end
+  return found
+end
+
+-- A tenth of the highest rate that anybody has on those connections: of this
+-- run, or else of ours, measured for it. The same for all.
+local function tenth(chosen, set)
+  local top = 0
+  for _, workload in ipairs(chosen) do
+    if workload.id == "wss-32-c64-k1" then
+      for _, samples in pairs(workload.samples) do
+        top = math.max(top, figures.medians(samples).rate)
+      end
+    end
+  end
+  if top == 0 then
+    for _, peer in ipairs(takers({ peers = "uvwss" }, peers.servers)) do
+      local got = assert(measure.once(peer, { kind = "echo", tls = true,
+        load = { "echo", "-c", 64, "-s", "32" } }, set))
+      top = got.rate
+    end
+  end
+  return top // 1000 * 100
+end
+
+local function take(workload, peer, set)
+  if workload.failed[peer.id] then return end
+  local ok, got, why = pcall(measure.once, peer, workload, set, workload.at)
+  if not ok then got, why = nil, got end
+  if got then
+    local samples = workload.samples[peer.id] or {}
+    workload.samples[peer.id] = samples
+    samples[#samples + 1] = got
+  else
+    workload.failed[peer.id] = tostring(why)
+    io.stderr:write("  ", peer.name, ": ", tostring(why), "\n")
+  end
 end
 
 -- Rounds A B C A B C of every workload: what else the machine does meets all.
-local function rounds(set, chosen, servers)
+local function rounds(set, chosen)
+  local lists = { server = takers(set, peers.servers),
+    client = takers(set, peers.clients) }
   for round = 1, set.rounds do
     for _, workload in ipairs(chosen) do
-      io.stderr:write(("round %d of %d: %s (%s)\n"):format(round, set.rounds,
-        workload.name, workload.server))
-      for _, client in ipairs(CLIENTS) do
-        local samples = workload.samples[client.name] or {}
-        workload.samples[client.name] = samples
-        samples[round] = measure(client, workload, servers[workload.server],
-          set.seconds)
+      io.stderr:write(("round %d of %d: %s\n"):format(round, set.rounds,
+        workload.id))
+      if workload.kind == "latency" and not workload.at then
+        workload.at = tenth(chosen, set)
+      end
+      local list = lists[workload.kind == "client" and "client" or "server"]
+      for _, peer in ipairs(list) do
+        if measure.able(peer, workload) then take(workload, peer, set) end
       end
     end
   end
 end
 
-local function summarise(workload)
-  workload.median = {}
-  for name, samples in pairs(workload.samples) do
-    local medians = {}
-    for field in pairs(samples[1]) do
-      local list = {}
-      for i, sample in ipairs(samples) do list[i] = sample[field] end
-      medians[field] = median(list)
-    end
-    workload.median[name] = medians
-  end
-end
-
-local function row(...)
-  return "| " .. table.concat({ ... }, " | ") .. " |\n"
-end
-
-local function ratio_table(chosen)
-  local head, line = { "workload", "server" }, { "---", "---" }
-  for i = 2, #CLIENTS do
-    head[#head + 1] = "rate, × " .. CLIENTS[i].name
-    head[#head + 1] = "CPU per message, × " .. CLIENTS[i].name
-    line[#line + 1], line[#line + 2] = "--:", "--:"
-  end
-  local text = row(table.unpack(head)) .. row(table.unpack(line))
+local function summarise(chosen)
   for _, workload in ipairs(chosen) do
-    local ours = workload.median[CLIENTS[1].name]
-    local cells = { workload.name, workload.server }
-    for i = 2, #CLIENTS do
-      local theirs = workload.median[CLIENTS[i].name]
-      cells[#cells + 1] = ("%.2f"):format(ours.rate / theirs.rate)
-      cells[#cells + 1] = ("%.2f"):format(ours.cpu / theirs.cpu)
-    end
-    text = text .. row(table.unpack(cells))
-  end
-  return text
-end
-
-local function digits(number)
-  return (number < 100 and "%.2f" or "%.0f"):format(number)
-end
-
-local function spread(samples)
-  local low, high = math.huge, 0
-  for _, sample in ipairs(samples) do
-    low, high = math.min(low, sample.cpu), math.max(high, sample.cpu)
-  end
-  return digits(low) .. " to " .. digits(high)
-end
-
-local function figure_table(chosen)
-  local text = row("workload", "server", "client", "messages/s", "MB/s",
-    "CPU µs/message", "least to most", "client busy", "server busy")
-    .. row("---", "---", "---", "--:", "--:", "--:", "--:", "--:", "--:")
-  for _, workload in ipairs(chosen) do
-    for _, client in ipairs(CLIENTS) do
-      local m = workload.median[client.name]
-      text = text .. row(workload.name, workload.server, client.name,
-        ("%.0f"):format(m.rate), ("%.1f"):format(m.rate * workload.size / 1e6),
-        digits(m.cpu), spread(workload.samples[client.name]),
-        ("%.0f %%"):format(m.busy * 100),
-        ("%.0f %%"):format(m.server_busy * 100))
+    workload.median = {}
+    for id, samples in pairs(workload.samples) do
+      workload.median[id] = figures.medians(samples)
     end
   end
-  return text
+end
+
+local function measured(set)
+  local chosen = choose(set)
+  local result = { machine = machine.describe(), rounds = set.rounds,
+    seconds = set.seconds, workloads = chosen }
+  result.load_before = machine.load()
+  local ok, why = xpcall(rounds, debug.traceback, set, chosen)
+  measure.stop()
+  if not ok then error(why, 0) end
+  result.load_after = machine.load()
+  summarise(chosen)
+  process.write_file(RESULT, json.encode(result, { indent = true }))
+  return result
 end
 
 local function main()
   local set = options()
-  local chosen, servers = {}, {}
-  for _, workload in ipairs(WORKLOADS) do
-    if (workload.name .. " " .. workload.server):find(set.only, 1, true) then
-      chosen[#chosen + 1] = workload
-      workload.samples = {}
-      servers[workload.server] = servers[workload.server]
-        or serve(workload.server)
+  if set.list then
+    for _, w in ipairs(workloads) do
+      print(("%-24s %s; %s"):format(w.id, w.group, w.title))
     end
+    return
   end
-  rounds(set, chosen, servers)
-  for _, server in pairs(servers) do server:stop() end
-  for _, workload in ipairs(chosen) do summarise(workload) end
-  local text = ratio_table(chosen) .. "\n" .. figure_table(chosen)
-  process.write_file(RESULT, json.encode({ rounds = set.rounds,
-    seconds = set.seconds, workloads = chosen }, { indent = true }))
+  local result = set.from
+    and assert(json.decode(assert(process.read_file(set.from))))
+    or measured(set)
+  local text = report.markdown(result.workloads, peers) .. "\n"
+    .. machine.sentence(result)
   if set.markdown then process.write_file(set.markdown, text) end
-  io.write(text, "\nEach round: ", RESULT, "\n")
+  if set.svg then
+    process.write_file(set.svg, picture.draw(result, peers.servers))
+  end
+  io.write(text, "\nEach round: ", set.from or RESULT, "\n")
+  for _, workload in ipairs(result.workloads) do
+    if next(workload.failed) then os.exit(1) end
+  end
 end
 
 main()

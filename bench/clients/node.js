@@ -1,11 +1,11 @@
-// Node's `ws`: client.js URL CA SIZE WINDOW SECONDS. bench/README.md says what
+// Node's `ws`: node.js URL CA SIZE WINDOW SECONDS. bench/README.md says what
 // the clients do and print.
 "use strict";
 
 const fs = require("fs");
 const path = require("path");
 const WebSocket = require(
-  path.join(__dirname, "../build/node/node_modules/ws"));
+  path.join(__dirname, "../../build/bench/node/node_modules/ws"));
 
 const [url, ca] = process.argv.slice(2);
 const [size, window, seconds] = process.argv.slice(4).map(Number);

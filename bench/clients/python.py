@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""python-websockets: client.py URL CA SIZE WINDOW SECONDS, or
-client.py URL CA check, which proves that the server is an echo.
+"""python-websockets: python.py URL CA SIZE WINDOW SECONDS, or
+python.py URL CA check [deflate], which proves that the server is an echo.
 bench/README.md says what the clients do and print."""
 
 import asyncio
@@ -24,13 +24,15 @@ def used():
     return usage.ru_utime + usage.ru_stime
 
 
-def connect(url, ca):
-    context = ssl.create_default_context(cafile=ca)
-    return websockets.connect(url, ssl=context, compression=None,
+def connect(url, ca, compression=None):
+    context = None
+    if url.startswith("wss:"):
+        context = ssl.create_default_context(cafile=ca)
+    return websockets.connect(url, ssl=context, compression=compression,
                               max_size=16 << 20)
 
 
-async def check(url, ca):
+async def check(url, ca, compression):
     """Random messages, many in flight, whole and in fragments, both kinds."""
     messages = []
     for size in SIZES * 3:
@@ -39,7 +41,10 @@ async def check(url, ca):
         messages.append(data.hex())
     digests = [hashlib.sha256(repr(message).encode()).digest()
                for message in messages]
-    async with connect(url, ca) as ws:
+    async with connect(url, ca, compression) as ws:
+        if bool(ws.extensions) != bool(compression):
+            sys.exit("python.py: the server does not compress")
+
         async def send():
             for number, message in enumerate(messages):
                 if number % 3 == 0 and len(message) > 1:
@@ -51,7 +56,7 @@ async def check(url, ca):
         for digest in digests:
             got = repr(await ws.recv()).encode()
             if hashlib.sha256(got).digest() != digest:
-                sys.exit("client.py: the server is no echo")
+                sys.exit("python.py: the server is no echo")
         await sender
         await (await ws.ping(b"still there"))
     print("echo of %d messages, SHA-256 equal" % len(messages))
@@ -96,8 +101,8 @@ async def measure(url, ca, size, window, seconds):
 
 def main():
     url, ca, *rest = sys.argv[1:]
-    if rest == ["check"]:
-        asyncio.run(check(url, ca))
+    if rest[0] == "check":
+        asyncio.run(check(url, ca, rest[1] if len(rest) > 1 else None))
     else:
         asyncio.run(measure(url, ca, int(rest[0]), int(rest[1]),
                             float(rest[2])))

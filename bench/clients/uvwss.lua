@@ -1,4 +1,4 @@
---- Our client: client.lua URL CA SIZE WINDOW SECONDS. bench/README.md says
+--- Our client: uvwss.lua URL CA SIZE WINDOW SECONDS. bench/README.md says
 -- what the clients do and print.
 
 local wss = require "uvwss"
