@@ -189,6 +189,13 @@ bench: ## ours beside others (bench/README.md; ARGS="--rounds=5")
 	@$(MAKE) files $(BENCH:%=build/bench/%)
 	@ulimit -n 20000 && eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
 
+.PHONY: bench-check
+bench-check: ## instructions of fixed operations, against what they were
+	@tools/deps bench-check
+	@$(MAKE) files build/bench/driver.so
+	@eval "$$(tools/env)" && \
+	  exec $(LUA) bench/count/check.lua $(if $(ACCEPT),--accept)
+
 .PHONY: handshake
 handshake: ## what our verdict on a chain costs a handshake (bench/handshake.c)
 	@tools/deps build demo
@@ -235,7 +242,7 @@ clean: ## remove everything that was built
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' \
 	  Makefile
 
 # The fuzzers, and for how many seconds.
@@ -339,6 +346,11 @@ build/bench/handshake: bench/handshake.c $(ARCHIVE)
 	@mkdir -p $(@D)
 	@$(SAY) CC $<
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -Icsrc -o $@ $^ $(LIBS)
+build/bench/driver.so: bench/count/driver.c $(ARCHIVE)
+	@mkdir -p $(@D)
+	@$(SAY) CC $<
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -fvisibility=hidden -Icsrc \
+	  -isystem $(LUA_INCDIR) -shared -o $@ $^ -lssl -lcrypto
 define peer
 @mkdir -p $(@D)
 @$(SAY) CC $<
