@@ -187,7 +187,7 @@ env: ## print the environment of the tree as built: eval "$(make -s env)"
 bench: ## ours beside others (bench/README.md; ARGS="--rounds=5")
 	@tools/deps bench
 	@$(MAKE) files $(BENCH:%=build/bench/%)
-	@ulimit -n 20000 && eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
+	@ulimit -n $$(ulimit -Hn) && eval "$$(tools/env)" && exec $(LUA) bench/run.lua $(ARGS)
 
 .PHONY: bench-check
 bench-check: ## instructions of fixed operations, against what they were
@@ -195,6 +195,13 @@ bench-check: ## instructions of fixed operations, against what they were
 	@$(MAKE) files build/bench/driver.so
 	@eval "$$(tools/env)" && \
 	  exec $(LUA) bench/count/check.lua $(if $(ACCEPT),--accept)
+
+.PHONY: growth
+growth: ## what operations cost beside n of something (bench/growth.lua)
+	@tools/deps bench-check
+	@$(MAKE) files build/bench/driver.so
+	@ulimit -n $$(ulimit -Hn) && eval "$$(tools/env)" && \
+	  exec $(LUA) bench/growth.lua build/bench/growth.svg
 
 .PHONY: handshake
 handshake: ## what our verdict on a chain costs a handshake (bench/handshake.c)
