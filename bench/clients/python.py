@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """python-websockets: python.py URL CA SIZE WINDOW SECONDS, or
-python.py URL CA check [deflate], which proves that the server is an echo.
+python.py URL CA check [deflate] [filled], which proves that the server is an
+echo (of no empty messages: filled).
 bench/README.md says what the clients do and print."""
 
 import asyncio
@@ -32,10 +33,11 @@ def connect(url, ca, compression=None):
                               max_size=16 << 20)
 
 
-async def check(url, ca, compression):
+async def check(url, ca, *words):
     """Random messages, many in flight, whole and in fragments, both kinds."""
     messages = []
-    for size in SIZES * 3:
+    compression = "deflate" if "deflate" in words else None
+    for size in (SIZES[1:] if "filled" in words else SIZES) * 3:
         data = os.urandom(size)
         messages.append(data)
         messages.append(data.hex())
@@ -102,7 +104,7 @@ async def measure(url, ca, size, window, seconds):
 def main():
     url, ca, *rest = sys.argv[1:]
     if rest[0] == "check":
-        asyncio.run(check(url, ca, rest[1] if len(rest) > 1 else None))
+        asyncio.run(check(url, ca, *rest[1:]))
     else:
         asyncio.run(measure(url, ca, int(rest[0]), int(rest[1]),
                             float(rest[2])))

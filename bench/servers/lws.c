@@ -36,7 +36,8 @@ struct session {
   struct item **tail;
   unsigned waiting;
   int stopped;
-  unsigned char *whole; /* what has come of a message for everybody */
+  int written; /* the head of the queue is */
+  unsigned char *whole; /* what has come of a message */
   size_t filled;
 };
 
@@ -95,7 +96,8 @@ static void echo(struct session *s, const void *in, size_t size) {
   }
 }
 
-static void publish(struct session *from, const void *in, size_t size) {
+/* A whole message, for everybody or for the one it came from. */
+static void gather(struct session *from, const void *in, size_t size) {
   struct message *m;
   struct session *s;
 
@@ -106,20 +108,28 @@ static void publish(struct session *from, const void *in, size_t size) {
   if (!lws_is_final_fragment(from->wsi)) return;
   m = make(from->whole, from->filled, kind_of(from->wsi));
   from->filled = 0;
+  if (!fanout) {
+    enqueue(from, m);
+    return;
+  }
   for (s = everybody; s != NULL; s = s->next) enqueue(s, m);
 }
 
 static int put(struct session *s) {
   struct message *m;
 
+  /* The library may still read what it compresses until it calls again. */
+  if (s->written) dequeue(s);
+  s->written = 0;
   if (s->head == NULL) return 0;
   m = s->head->message;
   if (lws_write(s->wsi, m->data + LWS_PRE, m->size,
           (enum lws_write_protocol)m->how) < (int)m->size) {
     return -1;
   }
-  dequeue(s);
-  if (s->head != NULL) lws_callback_on_writable(s->wsi);
+  s->written = deflated;
+  if (!deflated) dequeue(s);
+  if (s->waiting > (unsigned)s->written) lws_callback_on_writable(s->wsi);
   if (s->stopped && s->waiting < QUEUE_MAX / 2) {
     s->stopped = 0;
     lws_rx_flow_control(s->wsi, 1);
@@ -158,8 +168,8 @@ static int serve(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     begin(s, wsi);
     return 0;
   case LWS_CALLBACK_RECEIVE:
-    if (fanout) {
-      publish(s, in, size);
+    if (fanout || deflated) {
+      gather(s, in, size);
     } else {
       echo(s, in, size);
     }

@@ -19,6 +19,12 @@ local function joined(...)
   return all
 end
 
+-- Those that this process may use, as taskset has them.
+local function all_processors()
+  return process.read_file "/proc/self/status"
+    :match "Cpus_allowed_list:%s*(%S+)"
+end
+
 local function json_of(command)
   local said, status = process.run(command)
   local got = status.code == 0 and json.decode(said)
@@ -38,10 +44,12 @@ local function check(server, peer, how)
       "64k", "-w", 0, "-d", 0.2, "--verify", 1, "--ca", certs.ca, server.url }
   else
     said, status = process.run(joined(peers.check,
-      { server.url, certs.ca, "check", how.deflate and "deflate" }))
+      { server.url, certs.ca, "check" }, how.deflate and { "deflate",
+        peer.filled and "filled" } or {}))
   end
   if status.code ~= 0 then
-    error(peer.name .. " is no echo:\n" .. status.stderr .. said, 0)
+    error(("no echo: %s"):format((status.stderr .. said)
+      :match "([^\n]*)\n*$"), 0)
   end
 end
 
@@ -72,9 +80,20 @@ function measure.stop()
   end
 end
 
+local function place(server, cpus)
+  local _, status = process.run { "taskset", "-a", "-c", "-p", cpus,
+    server.pid }
+  assert(status.code == 0, status.stderr)
+end
+
 local function load(server, workload, set, words)
-  return json_of(joined({ "build/bench/wsload" }, workload.load, words,
-    { "-p", server.pid, "-d", set.seconds, "-w", set.warm, server.url }))
+  local command = joined({ "build/bench/wsload" }, workload.load, words,
+    { "-p", server.pid, "-d", set.seconds, "-w", set.warm, server.url })
+  if not workload.together then return json_of(command) end
+  place(server, "0")
+  local got, why = json_of(joined({ "taskset", "-c", "0" }, command))
+  place(server, all_processors())
+  return got, why
 end
 
 local function rates(got)
@@ -87,8 +106,7 @@ local function idle(peer, workload, set)
   local server <close> = measure.serve(peer, workload)
   local got, why = load(server, workload, set, {})
   if not got then return nil, why end
-  return { opened = got.per_conn_open_kb, echoed = got.per_conn_echoed_kb,
-    kernel = got.tcp_mem_echoed_kb }
+  return { opened = got.per_conn_open_kb, echoed = got.per_conn_echoed_kb }
 end
 
 -- Processor seconds of a process, all threads; the kernel counts in 10 ms.
@@ -119,6 +137,12 @@ local function client(peer, workload, set)
   local server = echo_server(workload.server)
   local command = joined(peer, { server.url, certs.ca, workload.size,
     workload.window, set.seconds })
+  if workload.together then
+    place(server, "0")
+    command = joined({ "taskset", "-c", "0" }, command)
+  else
+    place(server, all_processors())
+  end
   command.ready = false
   local child <close> = process.start(command)
   local first = child:line()
@@ -128,7 +152,7 @@ local function client(peer, workload, set)
   local rest = child:line()
   local _, code = child:wait()
   if first ~= "begin" or not line or rest or code ~= 0 then
-    return nil, child:stderr()
+    return nil, child:stderr():match "([^\n]*)\n*$"
   end
   local got = assert(json.decode(line))
   if got.messages == 0 then return nil, "not one message" end

@@ -14,7 +14,8 @@ peers.servers = {
   -- It answers compressed messages with uncompressed ones.
   { id = "uws", name = "µWS", deflate = false, "build/bench/uws" },
   { id = "beast", name = "Beast", "build/bench/beast" },
-  { id = "lws", name = "lws", "build/bench/lws" },
+  -- An empty message that is compressed makes 4.1.6 fail an assertion.
+  { id = "lws", name = "lws", filled = true, "build/bench/lws" },
   { id = "gorilla", name = "gorilla", "build/bench/gorilla" },
   { id = "node", name = "Node ws", "node", "bench/servers/node.js" },
   { id = "python", name = "python", PYTHON, "bench/servers/python.py" },

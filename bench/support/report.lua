@@ -58,8 +58,7 @@ end
 -- The rows of a workload: a label, the field, and what it is called.
 local fields = {
   latency = { { "p50", "median" }, { "p99", "p99" }, { "p999", "p99.9" } },
-  idle = { { "opened", "opened" }, { "echoed", "after one echo" },
-    { "kernel", "of the kernel, after one echo" } },
+  idle = { { "opened", "opened" }, { "echoed", "after one echo" } },
 }
 
 local function table_of(group, list)
