@@ -230,6 +230,12 @@ stream: ## a message of 1 GiB, through client and server (spec/long/stream.lua)
 	@$(MAKE) files
 	@eval "$$(tools/env)" && exec $(LUA) spec/long/stream.lua $(ARGS)
 
+.PHONY: soak
+soak: ## half an hour of 200 clients on a bad network (spec/long/soak.lua)
+	@tools/deps test
+	@$(MAKE) files
+	@eval "$$(tools/env)" && exec $(LUA) spec/long/soak.lua $(ARGS)
+
 .PHONY: limits
 limits: ## what ends whoever stops in the middle, a table (docs/limits.md)
 	@tools/deps test

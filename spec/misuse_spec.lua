@@ -174,11 +174,13 @@ end
 
 local function methods_of(object)
   local index = getmetatable(object).__index
-  if type(index) == "function" then
-    local _, table_of_methods = debug.getupvalue(index, 1)
-    return table_of_methods
+  if type(index) ~= "function" then return index end
+  local methods = {}
+  local _, members = debug.getupvalue(index, 1) -- numbers are fields
+  for name, member in pairs(members) do
+    if type(member) == "function" then methods[name] = member end
   end
-  return index
+  return methods
 end
 
 local function names(t)

@@ -37,7 +37,7 @@ local seconds = 300 * slow -- for each process
 
 -- The longest first, so that none of them is what all wait for at the end.
 local rank = {}
-for i, name in ipairs { "tls_server_memory_test", "clients_spec.lua",
+for i, name in ipairs { "soak_spec.lua", "tls_server_memory_test", "clients_spec.lua",
   "examples_spec.lua", "compress_peers_spec.lua", "exit_spec.lua",
   "tls_memory_test",
   "backpressure_spec.lua", "misuse_spec.lua", "cli_connect_spec.lua",

@@ -13,7 +13,8 @@
 **     NUMBER     milliseconds of delay, bytes of a dribble
 **   random SEED PERCENT BYTES [KIND]
 **                a fault of any kind (but that one) for so many of a hundred
-**                connections, within the first so many bytes
+**                connections, within the first so many bytes; no bit is turned
+**                over in a handshake
 **   stats        connections, those that are open, and each kind's count
 **
 ** Bytes are never put in another order.
@@ -33,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM = 64 * 1024, EVENTS = 256, TICK_MS = 5 };
+enum { ROOM = 64 * 1024, EVENTS = 256, TICK_MS = 5, HANDSHAKE = 8192, STOPPED_MS = 10000 };
 
 #define KINDS(X) \
   X(NONE, "none") \
@@ -42,7 +43,8 @@ enum { ROOM = 64 * 1024, EVENTS = 256, TICK_MS = 5 };
   X(RESET, "reset")     /* RST both ways */ \
   X(HALF, "half")       /* FIN in this direction, the other one goes on */ \
   X(HOLE, "hole")       /* bytes of this direction vanish */ \
-  X(STALL, "stall")     /* bytes of this direction are not read any more */ \
+  X(STALL, "stall")     /* bytes of this direction are not read any more, for
+                           ten seconds: then a RST */ \
   X(FLIP, "flip")       /* one bit of one byte */ \
   X(DELAY, "delay")     /* bytes of this direction come later */ \
   X(DRIBBLE, "dribble") /* a few bytes in a tick */
@@ -75,6 +77,7 @@ struct link {
   bool connected, dead;
   struct fault fault;
   bool done; /* the fault has happened */
+  int64_t stopped_ms;
   struct pipe pipe[2];
 };
 
@@ -112,6 +115,8 @@ static struct fault pick(void) {
       while (f.kind == but);
       f.direction = (int)dice(2);
       f.offset = dice(within);
+      if (f.kind == FLIP) /* a certificate that is wrong stays wrong, to the */
+        f.offset += HANDSHAKE; /* client: not in there */
       f.number = f.kind == DELAY ? 1 + (long)dice(50) : 1 + (long)dice(4096);
     }
   }
@@ -130,6 +135,9 @@ static void watch(struct link *l) {
       ev.events |= EPOLLIN;
     if ((out->end > 0 && out->due_ms == 0) || (i == 1 && !l->connected))
       ev.events |= EPOLLOUT;
+    /* Nothing is read that would make the end of a peer go away. */
+    if (l->pipe[0].stopped || l->pipe[1].stopped)
+      ev.events |= EPOLLET;
     ev.data.ptr = l;
     (void)epoll_ctl(epoll, EPOLL_CTL_MOD, l->fd[i], &ev);
   }
@@ -176,6 +184,7 @@ static size_t spoil(struct link *l, struct pipe *p, size_t n) {
       l->fault.kind == HALF || l->fault.kind == STALL) {
     n = before >= at ? 0 : (size_t)(at - before);
     p->stopped = true;
+    l->stopped_ms = now_ms();
     p->fin = l->fault.kind != STALL;
   }
   l->done = true;
@@ -317,6 +326,8 @@ static void sweep(void) {
           go_on(l, 0);
       }
     }
+    if (l->stopped_ms != 0 && now - l->stopped_ms > STOPPED_MS)
+      end(l, true);
     if (l->dead) {
       *l->at = l->next;
       if (l->next != NULL)
