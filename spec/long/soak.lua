@@ -352,8 +352,8 @@ local function soak()
   assert(how == "exit" and code == 0, server:stderr())
   local sum = 0
   for _, client in ipairs(clients) do
-    assert(client.ended == 1000, ("client %d: %s"):format(client.number,
-      client.ended))
+    -- It closes when all is answered; the network may fail that, too.
+    assert(client.ended and not next(client.sent), client.ended)
     assert(took[client.number] == client.count, "a message is missing")
     sum = sum + client.count
   end
