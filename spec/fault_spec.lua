@@ -26,7 +26,10 @@ for i, size in ipairs { 10, 3000, 40000, 1 } do
   said[i] = ("%d "):format(i) .. ("abcdefg"):rep(size // 7)
 end
 
-local limits = { ping_interval = 0.3, ping_timeout = 0.7, close_timeout = 0.7 }
+-- Longer than what is only slow takes, on a machine that is busy.
+local patience_s = 3 * (tonumber(os.getenv "UVWSS_SLOW") or 1)
+local limits = { ping_interval = 0.5, ping_timeout = patience_s,
+  close_timeout = patience_s }
 
 local function with_limits(options)
   for name, value in pairs(limits) do options[name] = value end
@@ -45,7 +48,7 @@ local function converse(run, url)
   run.got, run.outcomes = {}, {}
   local ws
   ws = wss.connect(url, with_limits {
-    tls = trusting, open_timeout = 1, headers = { ["X-Run"] = tostring(run.number) },
+    tls = trusting, open_timeout = patience_s, headers = { ["X-Run"] = tostring(run.number) },
     onmessage = function(self, data)
       run.got[#run.got + 1] = data
       if #run.got == #said then self:close() end
@@ -68,7 +71,7 @@ local function start_server(scheme, runs)
   return assert(wss.listen(url, with_limits {
     tls = scheme == "wss" and { cert = identity.cert, key = identity.key }
       or nil,
-    handshake_timeout = 1,
+    handshake_timeout = patience_s,
     onupgrade = function(_, request)
       return true
         and (runs[tonumber(request.headers["x-run"])] ~= nil or false)
@@ -228,7 +231,7 @@ describe("a client that dials again", function()
     local runs, heard = {}, {}
     local server = assert(wss.listen("wss://127.0.0.1:0", with_limits {
       tls = { cert = identity.cert, key = identity.key },
-      handshake_timeout = 1,
+      handshake_timeout = patience_s,
       onmessage = function(_, ws, data)
         heard[data] = true
         ws:send(data)
@@ -249,7 +252,7 @@ describe("a client that dials again", function()
             kind == "delay" and 20 or 500))
           run.ws = wss.connect(("wss://localhost:%d/"):format(faulty.port),
             with_limits {
-              tls = trusting, open_timeout = 1, reconnect = { min = 0.05 },
+              tls = trusting, open_timeout = patience_s, reconnect = { min = 0.05 },
               onopen = function(ws)
                 run.opens = run.opens + 1
                 ws:send(word_) -- again each time: it says so itself
