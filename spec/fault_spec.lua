@@ -312,8 +312,9 @@ door = socket.create_server(("127.0.0.1", 0))
 threading.Thread(target=echo, args=(door,), daemon=True).start()
 print("ready", door.getsockname()[1], flush=True)
 for line in open(sys.argv[1]):
-    sock = socket.create_connection(("127.0.0.1", int(line)))
-    sock.settimeout(0.5)
+    port, patience = line.split()
+    sock = socket.create_connection(("127.0.0.1", int(port)))
+    sock.settimeout(float(patience))
     got, how = b"", "eof"
     try:
         sock.sendall(b"abcdefghij" * 100)
@@ -339,7 +340,8 @@ for line in open(sys.argv[1]):
     local faulty <close> = proxy.start(taster.port)
     local function try(order)
       assert.are.equal("ok", faulty:order(order))
-      assert(ports:write(faulty.port, "\n"))
+      assert(ports:write(faulty.port, order:find "stall" and " 1\n"
+        or " 60\n"))
       ports:flush()
       return taster:line()
     end
