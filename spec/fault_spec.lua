@@ -324,10 +324,10 @@ for line in open(sys.argv[1]):
             if not data:
                 break
             got += data
-    except ConnectionResetError:
-        how = "reset"
-    except OSError:
+    except TimeoutError:
         how = "silence"
+    except OSError: # also of a shutdown that comes after it
+        how = "reset"
     wrong = sum(a != b for a, b in zip(got, b"abcdefghij" * 100))
     print(len(got), wrong, how, flush=True)
 ]]
