@@ -253,3 +253,10 @@ void forge_pem_crl(struct text *t, const X509_CRL *crl) {
   (void)PEM_write_bio_X509_CRL(b, (X509_CRL *)crl);
   append(t, b);
 }
+
+void forge_pem_key(struct text *t, EVP_PKEY *key) {
+  BIO *b = BIO_new(BIO_s_mem());
+  MUST(b != NULL);
+  MUST(PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL) == 1);
+  append(t, b);
+}

@@ -62,5 +62,6 @@ struct text {
 };
 void forge_pem(struct text *t, const X509 *x);
 void forge_pem_crl(struct text *t, const X509_CRL *crl);
+void forge_pem_key(struct text *t, EVP_PKEY *key);
 
 #endif

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
 #include "fuzz.h"
 #include "support/broken.h"
@@ -22,17 +21,9 @@ static char *pem_of(const X509 *x) {
 }
 
 static char *pem_of_key(EVP_PKEY *key) {
-  BIO *b = BIO_new(BIO_s_mem());
-  char *data, *out;
-  long n;
-  MUST(b != NULL && PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL,
-                                             NULL) == 1);
-  n = BIO_get_mem_data(b, &data);
-  out = (char *)calloc(1, (size_t)n + 1);
-  MUST(out != NULL);
-  memcpy(out, data, (size_t)n);
-  BIO_free(b);
-  return out;
+  struct text t = {NULL, 0};
+  forge_pem_key(&t, key);
+  return t.data;
 }
 
 struct setting {
