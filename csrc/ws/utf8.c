@@ -64,7 +64,7 @@ bool ws_utf8_feed(struct ws_utf8 *u, const uint8_t *s, size_t n) {
   size_t i = u->need == 0 ? ascii_run(s, n) : 0;
   struct ws_utf8 v;
   if (i == n)
-    return true; /* what most text is */
+    return u->low <= u->high; /* what most text is, or nothing */
   v = *u; /* which 's' cannot alias */
   while (i < n) {
     bool ok;

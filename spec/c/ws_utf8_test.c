@@ -145,6 +145,7 @@ static void fails_at_the_first_wrong_byte(void **state) {
       assert_true(ws_utf8_feed(&u, s + k, 1));
     assert_false(ws_utf8_feed(&u, s + k, 1));
     assert_false(ws_utf8_feed(&u, (const uint8_t *)"a", 1));
+    assert_false(ws_utf8_feed(&u, NULL, 0));
     assert_false(ws_utf8_complete(&u));
   }
 }
