@@ -180,6 +180,12 @@ static uint8_t *make_room(struct base_buf *out, size_t n, uint8_t *spare,
   return step > 0 ? base_buf_reserve(out, step) : spare;
 }
 
+/* Is it between two blocks, with no bit of another one? */
+static bool is_between(const struct ws_inflater *f) {
+  int state = f->z.data_type;
+  return f->fresh || ((state & 128) != 0 && (state & 63) == 0);
+}
+
 /* One call of zlib. 1: call again; 0: all is used; or an error. */
 static int step(struct ws_inflater *f, struct base_buf *out) {
   uint8_t spare;
@@ -207,7 +213,8 @@ static int step(struct ws_inflater *f, struct base_buf *out) {
     return BASE_ERR_MEMORY;
   if (got != Z_OK && got != Z_BUF_ERROR)
     return BASE_ERR_DEFLATE;
-  return f->z.avail_in > 0 || f->z.avail_out == 0;
+  /* a call for nothing would make zlib forget that it is between blocks */
+  return f->z.avail_in > 0 || (f->z.avail_out == 0 && !is_between(f));
 }
 
 int ws_inflater_feed(struct ws_inflater *f, const uint8_t *in, size_t n,
@@ -227,12 +234,6 @@ int ws_inflater_feed(struct ws_inflater *f, const uint8_t *in, size_t n,
     n -= part;
   }
   return 0;
-}
-
-/* Is it between two blocks, with no bit of another one? */
-static bool is_between(const struct ws_inflater *f) {
-  int state = f->z.data_type;
-  return f->fresh || ((state & 128) != 0 && (state & 63) == 0);
 }
 
 /* A message without a byte, or with its flush whole at its end, stands between

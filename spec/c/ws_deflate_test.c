@@ -310,6 +310,29 @@ static void a_flush_may_be_whole_or_wanting(void **state) {
   unpacks_after(HELLO "\x00\x00\xff\xff", 11, AGAIN, 5, "Hello");
 }
 
+/* What it inflates to fills the room that is made for it to the last byte:
+** zlib is not asked once more, for then it would not say where it stands. */
+static void a_whole_flush_may_end_where_the_room_does(void **state) {
+  enum { ROOM = 1024 };
+  struct ws_deflater *d = deflater(15, 6, 8);
+  uint8_t zeros[ROOM] = {0}, wire[100];
+  size_t used = ROOM, made = sizeof wire - 4, piece;
+  (void)state;
+  assert_true(ws_deflater_run(d, zeros, &used, wire, &made, WS_DEFLATE_PIECE));
+  memcpy(wire + made, "\x00\x00\xff\xff", 4); /* what is held back */
+  made += 4;
+  for (piece = 1; piece <= made; piece++) {
+    struct ws_inflater *f = inflater();
+    struct base_buf out;
+    base_buf_init(&out, piece % 2 == 0 ? ROOM : 2 * ROOM);
+    assert_int_equal(unpack(f, wire, made, piece, &out), 0);
+    assert_int_equal(out.len, ROOM);
+    base_buf_free(&out);
+    ws_inflater_free(f);
+  }
+  ws_deflater_free(d);
+}
+
 /* ---- what is wrong ------------------------------------------------------ */
 
 /* Fed by any pieces it gives that error, and at the end at the latest. */
@@ -585,6 +608,7 @@ int main(void) {
     cmocka_unit_test(reads_the_examples_of_the_rfc),
     cmocka_unit_test(a_final_block_ends_nothing),
     cmocka_unit_test(a_flush_may_be_whole_or_wanting),
+    cmocka_unit_test(a_whole_flush_may_end_where_the_room_does),
     cmocka_unit_test(a_message_of_final_blocks_is_refused),
     cmocka_unit_test(malformed_streams_are_refused),
     cmocka_unit_test(truncated_streams_are_refused),
