@@ -247,12 +247,13 @@ static int read_fragment(struct ws_protocol *p, struct ws_event *ev) {
 
 /* ---- compressed messages -------------------------------------------------- */
 
-/* What has been inflated behind the first 'had' bytes; 'err' came of it. */
+/* What has been inflated behind the first 'had' bytes; 'err' came of it. What
+** is wrong with the text comes first, as it does where the input is cut. */
 static int check_inflated(struct ws_protocol *p, size_t had, int err) {
   size_t n = p->message.len - had;
   if (err == BASE_ERR_MESSAGE_SIZE)
     p->frame.len = (uint64_t)p->max_message + 1; /* at least: the user is told */
-  if (err == 0 && n > 0 && p->opcode == WS_TEXT &&
+  if (err != BASE_ERR_MEMORY && n > 0 && p->opcode == WS_TEXT &&
       !ws_utf8_feed(&p->utf8, base_buf_data(&p->message) + had, n))
     err = BASE_ERR_UTF8;
   return err;

@@ -1018,11 +1018,22 @@ static void build_half_utf8(void) {
   put_stored(FIN | RSV1 | WS_TEXT, "a\xe2\x82", 3);
 }
 
+/* A block of a byte that is no text, and then one that is no block. */
+static void build_not_utf8_then_broken(void) {
+  put_n(FIN | RSV1 | WS_TEXT, "\x00\x01\x00\xfe\xff\xff\x06", 7);
+}
+
+static void build_not_utf8_then_cut(void) { /* by its end: half a block */
+  put_n(FIN | RSV1 | WS_TEXT, "\x00\x02\x00\xfd\xff\xff", 6);
+}
+
 static void inflated_text_is_utf8(void **state) {
   (void)state;
   deflated(build_euro, "text 1\u20ac|binary \xff");
   deflated_error(build_not_utf8, "text ok|", BASE_ERR_UTF8);
   deflated_error(build_half_utf8, "", BASE_ERR_UTF8);
+  deflated_error(build_not_utf8_then_broken, "", BASE_ERR_UTF8);
+  deflated_error(build_not_utf8_then_cut, "", BASE_ERR_UTF8);
 }
 
 static void wrong_inflated_text_fails_before_its_end(void **state) {
