@@ -1,0 +1,6 @@
+/* spec/fuzz/protocol.c over its corpus. */
+#include "replay.h"
+
+int main(void) {
+  return fuzz_replay("protocol");
+}
