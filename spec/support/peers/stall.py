@@ -41,9 +41,10 @@ def endless(write, first):
 
 
 def head_of(read):
+    """The head alone: a frame may be right behind it."""
     head = b""
-    while b"\r\n\r\n" not in head:
-        more = read(4096)
+    while not head.endswith(b"\r\n\r\n"):
+        more = read(1)
         if not more:
             raise OSError("hung up")
         head += more
@@ -105,14 +106,24 @@ def deaf(sock, _read, _write):
     hold()
 
 
+def whole(read, size):
+    """A close frame of this size: nothing else was sent."""
+    data = b""
+    while len(data) < size:
+        more = read(size - len(data))
+        if not more:
+            raise OSError("hung up")
+        data += more
+    if data[0] != 0x88 or data[1] & 127 != 2:
+        raise OSError("no close with a code alone")
+    return data
+
+
 def answers_close(_, read, write):
-    """Echoes the first close frame, and does not hang up."""
-    data = read(65536)
-    while data and data[0] != 0x88:
-        data = read(65536)
-    size, mask = data[1] & 127, data[2:6]
-    body = bytes(b ^ mask[i % 4] for i, b in enumerate(data[6:6 + size]))
-    write(bytes([0x88, size]) + body)
+    """Echoes the close frame, and does not hang up."""
+    data = whole(read, 8)
+    body = bytes(b ^ data[2 + i % 4] for i, b in enumerate(data[6:8]))
+    write(b"\x88\x02" + body)
     hold()
 
 
@@ -250,10 +261,7 @@ def sends(data, after=hold):
 
 def close_only(_, read, write):
     """Answers a close, and does not hang up."""
-    data = read(65536)
-    while data and data[0] != 0x88:
-        data = read(65536)
-    write(b"\x88\x82\0\0\0\0" + data[2:4])
+    write(b"\x88\x82\0\0\0\0" + whole(read, 4)[2:])
     hold()
 
 
