@@ -371,17 +371,25 @@ static size_t remove_dots(char *s, size_t n) {
   return out;
 }
 
-/* Take the dot segments out of a whole URL; returns its new length. */
-static size_t tidy(char *url, size_t n) {
+/*
+** Take the dot segments out of a whole URL; '*n' becomes its new length. What
+** they take along must be of a URL too.
+*/
+static int tidy(char *url, size_t *n) {
   size_t path, end, left;
-  path = find(url, n, ":") + 3; /* behind "://", if there is one */
-  if (path > n || url[path - 2] != '/' || url[path - 1] != '/')
-    return n; /* ws_url_parse will refuse it */
-  path += find(url + path, n - path, "/?#");
-  end = path + find(url + path, n - path, "?#");
+  int err;
+  path = find(url, *n, ":") + 3; /* behind "://", if there is one */
+  if (path > *n || url[path - 2] != '/' || url[path - 1] != '/')
+    return 0; /* ws_url_parse will refuse it */
+  path += find(url + path, *n - path, "/?#");
+  end = path + find(url + path, *n - path, "?#");
+  err = check_resource(url + path, end - path);
+  if (err != 0)
+    return err;
   left = remove_dots(url + path, end - path);
-  memmove(url + path + left, url + end, n - end);
-  return path + left + n - end;
+  memmove(url + path + left, url + end, *n - end);
+  *n -= end - path - left;
+  return 0;
 }
 
 int ws_url_resolve(struct ws_url *out, const struct ws_url *base,
@@ -411,8 +419,10 @@ int ws_url_resolve(struct ws_url *out, const struct ws_url *base,
   }
   if (n > 0)
     memcpy(url + size, s, n);
-  size = tidy(url, size + n);
-  err = parse(out, url, size, REDIRECT);
+  size += n;
+  err = tidy(url, &size);
+  if (err == 0)
+    err = parse(out, url, size, REDIRECT);
   base_free(url);
   if (err == 0 && base->path != NULL && !has_scheme(s, n))
     err = stay_local(out, base->path);

@@ -431,6 +431,9 @@ static void refuses_references_to_elsewhere(void **state) {
     {"//me@h/", BASE_ERR_URL_USERINFO}, {"#s", BASE_ERR_URL_FRAGMENT},
     {"g#s/./x", BASE_ERR_URL_FRAGMENT}, {"a b", BASE_ERR_URL_CHARACTER},
     {"/%zz", BASE_ERR_URL_CHARACTER}, {"//h:0", BASE_ERR_URL_PORT},
+    {"a b/../g", BASE_ERR_URL_CHARACTER},
+    {"/%/../g", BASE_ERR_URL_CHARACTER},
+    {"ws://h/\x7f/../g", BASE_ERR_URL_CHARACTER},
   };
   static char longest[LIMIT_URL_BYTES + 1];
   struct ws_url b, u;
