@@ -50,6 +50,10 @@ static bool match(struct found *f, enum which which, const char *s) {
   return regexec(&made[which], s, GROUPS, f->at, 0) == 0;
 }
 
+static void copy(char *out, size_t size, const char *s) {
+  MUST((size_t)snprintf(out, size, "%s", s) < size);
+}
+
 /* A group's text, "" if it took no part; 'out' has room for it. */
 static char *take(char *out, size_t size, const struct found *f, int group) {
   regmatch_t m = f->at[group];
@@ -144,7 +148,7 @@ static bool local_of(struct url_parts *out, const struct found *f) {
     out->path[n++] = (char)c;
   }
   out->path[n] = '\0';
-  (void)strcpy(out->host, "localhost");
+  copy(out->host, sizeof out->host, "localhost");
   out->default_port = true;
   resource_of(out, f, 4);
   return n > 1 && out->path[0] == '/';
@@ -238,7 +242,7 @@ static void complete(struct reference *r, const struct url_parts *base) {
   size_t path = strcspn(base->resource, "?");
   if (r->scheme[0] != '\0')
     return;
-  (void)strcpy(r->scheme, base->secure ? "wss:" : "ws:");
+  copy(r->scheme, sizeof r->scheme, base->secure ? "wss:" : "ws:");
   if (r->has_authority)
     return;
   authority_of(r->authority, sizeof r->authority, base);
@@ -247,10 +251,10 @@ static void complete(struct reference *r, const struct url_parts *base) {
     memcpy(r->path, base->resource, path);
     r->path[path] = '\0';
     if (r->query[0] == '\0')
-      (void)strcpy(r->query, base->resource + path);
+      copy(r->query, sizeof r->query, base->resource + path);
   } else if (r->path[0] != '/') {
     merge(merged, sizeof merged, base->resource, r->path);
-    (void)strcpy(r->path, merged);
+    copy(r->path, sizeof r->path, merged);
   }
 }
 
@@ -276,7 +280,7 @@ bool url_parts_from(struct url_parts *out, const struct url_parts *base,
   if (!r.has_authority || !url_parts_of(out, whole, URL_REDIRECT))
     return false;
   if (base->path[0] != '\0' && !absolute) {
-    (void)strcpy(out->path, base->path);
+    copy(out->path, sizeof out->path, base->path);
     out->port = 0;
     out->default_port = true;
   }
