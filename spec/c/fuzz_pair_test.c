@@ -1,0 +1,6 @@
+/* spec/fuzz/pair.c over its corpus. */
+#include "replay.h"
+
+int main(void) {
+  return fuzz_replay("pair");
+}
