@@ -113,12 +113,15 @@ static int open_socket(int *fd, const struct targets *t,
 
 /* ---- all of them --------------------------------------------------------- */
 
-static void name_first(struct net_bound *b) {
+/* Where the first one is: of a port that the system chose nobody else knows. */
+static int name_first(struct net_bound *b) {
   union net_endpoint me;
   socklen_t size = sizeof me;
   memset(&me, 0, sizeof me);
-  (void)getsockname(b->fds[0], &me.any, &size);
+  if (getsockname(b->fds[0], &me.any, &size) != 0)
+    return -errno;
   net_address(&me.any, b->ip, &b->port);
+  return 0;
 }
 
 static bool is_unavailable(int err) {
@@ -138,11 +141,10 @@ static int bind_once(struct net_bound *b, struct targets *t,
     int now;
     net_endpoint_set_port(&t->list[i], (uint16_t)b->port);
     now = open_socket(&b->fds[b->count], t, &t->list[i], conf);
-    if (now == 0) {
-      if (b->count++ == 0)
-        name_first(b);
+    if (now == 0 && b->count++ == 0)
+      now = name_first(b);
+    if (now == 0)
       continue;
-    }
     err = now;
     *failed = &t->list[i];
     if (!is_unavailable(err)) {
