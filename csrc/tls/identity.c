@@ -48,11 +48,9 @@ static struct base_error *load(struct tls_own *own,
     return tls_reason_config("cannot load a certificate");
   SSL_CTX_set_security_level(scratch, level);
   err = tls_load_identity(scratch, from->cert, from->key, from->password);
+  if (err == NULL)
+    err = tls_load_keep(scratch, &own->leaf, &own->key);
   if (err == NULL) {
-    own->leaf = SSL_CTX_get0_certificate(scratch);
-    own->key = SSL_CTX_get0_privatekey(scratch);
-    (void)X509_up_ref(own->leaf);
-    (void)EVP_PKEY_up_ref(own->key);
     (void)SSL_CTX_get0_chain_certs(scratch, &chain);
     own->chain = X509_chain_up_ref(chain); /* NULL makes an empty one */
     if (own->chain == NULL)

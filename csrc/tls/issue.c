@@ -283,13 +283,10 @@ static struct base_error *load_ca(struct pair *ca, const struct folder *f) {
   if (scratch == NULL)
     return failed();
   err = tls_load_identity(scratch, f->paths[1], f->paths[0], NULL);
-  if (err == NULL) {
-    ca->cert = SSL_CTX_get0_certificate(scratch);
-    ca->key = SSL_CTX_get0_privatekey(scratch);
-    (void)X509_up_ref(ca->cert);
-    (void)EVP_PKEY_up_ref(ca->key);
+  if (err == NULL)
+    err = tls_load_keep(scratch, &ca->cert, &ca->key);
+  if (err == NULL)
     err = judge_ca(ca->cert, f->paths[1]);
-  }
   SSL_CTX_free(scratch);
   return err;
 }

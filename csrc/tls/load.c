@@ -375,3 +375,17 @@ struct base_error *tls_load_identity(SSL_CTX *ctx, const char *cert,
   sk_X509_pop_free(all, X509_free);
   return err;
 }
+
+struct base_error *tls_load_keep(SSL_CTX *ctx, X509 **cert, EVP_PKEY **key) {
+  X509 *c = SSL_CTX_get0_certificate(ctx);
+  EVP_PKEY *k = SSL_CTX_get0_privatekey(ctx);
+  if (c != NULL && k != NULL && X509_up_ref(c) == 1) {
+    if (EVP_PKEY_up_ref(k) == 1) {
+      *cert = c;
+      *key = k;
+      return NULL;
+    }
+    X509_free(c);
+  }
+  return tls_reason_config("cannot keep a certificate and its key");
+}

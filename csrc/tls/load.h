@@ -44,4 +44,7 @@ struct base_error *tls_load_crls(STACK_OF(X509_CRL) **out,
 struct base_error *tls_load_identity(SSL_CTX *ctx, const char *cert,
                                      const char *key, const char *password);
 
+/* What was loaded so, with a reference to each for the caller. */
+struct base_error *tls_load_keep(SSL_CTX *ctx, X509 **cert, EVP_PKEY **key);
+
 #endif
