@@ -83,6 +83,7 @@ LUA_C := $(sort $(wildcard csrc/lua/*.c))
 TEST_C := $(sort $(wildcard spec/c/*_test.c))
 HELPER_C := $(sort $(filter-out $(TEST_C),$(wildcard spec/c/*.c)))
 OOM_C := $(sort $(wildcard spec/c/oom/*.c))
+FAIL_C := $(sort $(wildcard spec/c/fail/*.c)) $(filter-out %/oom.c,$(OOM_C))
 TSAN_C := $(sort $(wildcard spec/c/tsan/*.c))
 FUZZ_C := $(sort $(wildcard spec/fuzz/support/*.c))
 
@@ -151,6 +152,12 @@ oom: ## make every single allocation fail once (spec/c/oom)
 	@$(MAKE) VARIANT=asan build/asan/oom
 	@$(SUITE) out=build/asan lua=no c=build/asan/oom slow=5
 
+.PHONY: fail
+fail: ## make calls of libuv, OpenSSL and the system fail (spec/c/fail)
+	@tools/deps oom
+	@$(MAKE) VARIANT=asan build/asan/fail
+	@$(SUITE) out=build/asan lua=no c=build/asan/fail slow=5
+
 .PHONY: tsan
 tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)
 	@tools/deps tsan
@@ -161,10 +168,11 @@ tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)
 coverage: ## lines and branches that tests reach, by file (docs/coverage.md)
 	@tools/deps test oom
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) VARIANT=cov files tests build/cov/oom
+	@$(MAKE) VARIANT=cov files tests build/cov/oom build/cov/fail
 	@$(MAKE) VARIANT=nopin files
 	@$(SUITE) out=build/cov slow=2
 	@$(SUITE) out=build/cov lua=no c=build/cov/oom slow=5
+	@$(SUITE) out=build/cov lua=no c=build/cov/fail slow=5
 	@tools/coverage build/cov --lines --least spec/coverage.txt
 
 .PHONY: fuzz
@@ -325,6 +333,16 @@ $(FUZZ:%=build/fuzz/%): build/fuzz/%: $(OBJ)/spec/fuzz/%.o \
 # sources nothing is made; the suite says then that there is nothing to run.
 $(OUT)/oom: $(call object,$(OOM_C)) $(LUA_O) $(ARCHIVE)
 	$(call program,$(OOM_C))
+# All of csrc, whose calls go elsewhere (spec/c/fail/symbols.lua).
+$(OUT)/csrc.o: $(LUA_O) $(LOWER_O) spec/c/fail/symbols.lua
+	@mkdir -p $(@D)
+	@$(SAY) LD $@
+	$(Q)ld -r -o $@.all $(filter %.o,$^)
+	$(Q)nm -u $@.all | $(LUA) spec/c/fail/symbols.lua $(OUT)/calls.S $@.map
+	$(Q)objcopy --redefine-syms=$@.map $@.all $@
+$(OUT)/fail: $(call object,$(FAIL_C)) $(OUT)/csrc.o
+	$(Q)$(LINK) -o $@ $^ $(OUT)/calls.S $(LIBS) -llua$(LUA_VERSION) -lm -ldl \
+	  -lpthread
 build/tsan/states: $(call object,$(TSAN_C)) $(LUA_O) $(ARCHIVE)
 	$(call program,$(TSAN_C))
 program = $(if $(1),$(Q)$(LINK) -o $@ $^ \
@@ -370,7 +388,8 @@ define peer
 $(Q)$(1) -O2 -o $@ $< $(PEER_LIBS) -lssl -lcrypto $(2)
 endef
 
-$(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/tsan/%.o: \
+$(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/fail/%.o \
+  $(OBJ)/spec/c/tsan/%.o: \
   INCLUDES += -isystem $(LUA_INCDIR)
 $(OBJ)/spec/%.o: INCLUDES += -Ispec/c
 $(OBJ)/spec/fuzz/%.o $(OBJ)/spec/c/fuzz_%.o: INCLUDES += -Ispec/fuzz

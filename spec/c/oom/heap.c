@@ -29,11 +29,6 @@ void heap_pause(void) {
   armed = false;
 }
 
-long heap_disarm(void) {
-  armed = false;
-  return asked;
-}
-
 bool heap_refused(void) {
   return refused;
 }

@@ -27,8 +27,6 @@ void heap_install(void);
 void heap_arm(long nth, enum heap_mode mode);
 void heap_go_on(void);
 void heap_pause(void); /* nothing is counted, nothing fails */
-/* How many were asked for; nothing fails any more. */
-long heap_disarm(void);
 bool heap_refused(void); /* did it come so far? */
 
 void *heap_lua(void *ud, void *p, size_t osize, size_t nsize);

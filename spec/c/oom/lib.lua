@@ -112,7 +112,7 @@ local function noted(fn)
   end
 end
 wss.connect, wss.timer = noted(wss.connect), noted(wss.timer)
-wss.listen = noted(wss.listen)
+wss.listen, wss.signal = noted(wss.listen), noted(wss.signal)
 
 -- Whatever has failed, the loop can still be used, and comes to its end.
 function clean_up()
