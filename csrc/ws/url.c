@@ -402,6 +402,8 @@ int ws_url_resolve(struct ws_url *out, const struct ws_url *base,
   memset(out, 0, sizeof *out);
   if (n > LIMIT_URL_BYTES)
     return BASE_ERR_URL_LENGTH;
+  if (!has_scheme(s, n) && find(s, n, ":") < find(s, n, "/?#"))
+    return BASE_ERR_URL_SCHEME; /* RFC 3986, 4.2: nor is it a path */
   if (base->path != NULL && n >= 2 && s[0] == '/' && s[1] == '/')
     return BASE_ERR_URL_HOST; /* the scheme ws+unix stays, and has no hosts */
   (void)ws_url_authority(base, authority, sizeof authority);

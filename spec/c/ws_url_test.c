@@ -418,6 +418,8 @@ static void resolves_references_as_the_rfc_shows(void **state) {
   resolves("ws://a/b", "https://c/d/./e/..", "wss://c/d/");
   resolves("wss://a/b", "http://c?/../d", "ws://c/?/../d");
   resolves("wss://a/b", "WS://c:443", "ws://c:443/");
+  resolves("ws://a/b", "./1:2", "ws://a/1:2");
+  resolves("ws://a/b", "?1:2", "ws://a/b?1:2");
 }
 
 static void refuses_references_to_elsewhere(void **state) {
@@ -426,6 +428,7 @@ static void refuses_references_to_elsewhere(void **state) {
     int err;
   } cases[] = {
     {"ftp://h/", BASE_ERR_URL_SCHEME}, {"g:h", BASE_ERR_URL_SCHEME},
+    {"1.2.3.4:80/x", BASE_ERR_URL_SCHEME}, {":", BASE_ERR_URL_SCHEME},
     {"ws:g", BASE_ERR_URL_HOST}, {"ws:", BASE_ERR_URL_HOST},
     {"//", BASE_ERR_URL_HOST}, {"///x", BASE_ERR_URL_HOST},
     {"//me@h/", BASE_ERR_URL_USERINFO}, {"#s", BASE_ERR_URL_FRAGMENT},

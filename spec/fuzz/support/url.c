@@ -270,6 +270,9 @@ bool url_parts_from(struct url_parts *out, const struct url_parts *base,
   if (!match(&f, PATH, r.path)) /* of which parts may be left out below */
     return false;
   absolute = r.scheme[0] != '\0';
+  if (!absolute && !r.has_authority &&
+      strcspn(r.path, ":") < strcspn(r.path, "/"))
+    return false; /* path-noscheme (4.2) */
   if (base->path[0] != '\0' && !absolute && r.has_authority)
     return false; /* another local socket */
   complete(&r, base);
