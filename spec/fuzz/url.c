@@ -100,6 +100,13 @@ static bool to_parse(struct ws_url *u, struct url_parts *p, const char *s,
   return true;
 }
 
+/* RFC 6454, 5; a local socket is its own. */
+static bool is_same_origin(const struct url_parts *a,
+                           const struct url_parts *b) {
+  return strcmp(a->path, b->path) == 0 && strcmp(a->host, b->host) == 0 &&
+         a->secure == b->secure && a->port == b->port;
+}
+
 static void to_resolve(const struct ws_url *base, const struct url_parts *from,
                        const char *s, size_t n) {
   static struct url_parts p;
@@ -119,6 +126,8 @@ static void to_resolve(const struct ws_url *base, const struct url_parts *from,
   }
   same(&u, &p);
   comes_back(&u, URL_REDIRECT);
+  MUST(ws_url_same_origin(base, &u) == is_same_origin(from, &p));
+  MUST(ws_url_same_origin(&u, base) == is_same_origin(from, &p));
   ws_url_deinit(&u);
 }
 
