@@ -14,7 +14,8 @@
 **   random SEED PERCENT BYTES [KIND]
 **                a fault of any kind (but that one) for so many of a hundred
 **                connections, within the first so many bytes; no bit is turned
-**                over in a handshake
+**                over in a handshake. All that live on after it are cut or
+**                reset within ten times as many
 **   stats        connections, those that are open, and each kind's count
 **
 ** Bytes are never put in another order.
@@ -77,6 +78,7 @@ struct link {
   bool connected, dead;
   struct fault fault;
   bool done; /* the fault has happened */
+  uint64_t life; /* bytes of both directions that it may see; 0: any number */
   int64_t stopped_ms;
   struct pipe pipe[2];
 };
@@ -166,8 +168,16 @@ static bool again(ssize_t n) {
 /* What the fault makes of the 'n' bytes that were just read into the pipe. How
 ** many of them are to be passed on. */
 static size_t spoil(struct link *l, struct pipe *p, size_t n) {
-  uint64_t before = p->passed, at = l->fault.offset;
+  uint64_t before = p->passed, at;
   p->passed += n;
+  if (l->life != 0 && l->pipe[0].passed + l->pipe[1].passed > l->life) {
+    l->fault.kind = l->life % 2 != 0 ? RESET : CUT;
+    l->fault.direction = p == &l->pipe[1];
+    l->fault.offset = before;
+    l->done = false;
+    l->life = 0;
+  }
+  at = l->fault.offset;
   if (p != &l->pipe[l->fault.direction] || p->passed <= at)
     return n;
   if (!l->done)
@@ -283,6 +293,8 @@ static void accept_one(void) {
     exit(1);
   accepted++;
   l->fault = pick();
+  if (percent > 0)
+    l->life = 1 + dice(10 * within);
   if (l->fault.kind == REFUSE) {
     counts[REFUSE]++;
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
