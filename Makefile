@@ -320,6 +320,11 @@ $(REPLAYS): $(OUT)/c/fuzz_%_test: $(OBJ)/spec/c/fuzz_%_test.o \
 	@$(SAY) LD $@
 	$(Q)$(LINK) -o $@ $^ $(LIBS) -lcmocka -lpthread
 
+# The one that holds Lua itself: the module's objects need the archive again.
+OPTIONS_FUZZERS := $(OUT)/c/fuzz_options_test build/fuzz/options
+$(OPTIONS_FUZZERS): $(LUA_O)
+$(OPTIONS_FUZZERS): LIBS := $(ARCHIVE) $(LIBS) -llua$(LUA_VERSION) -lm -ldl
+
 # What spec/fuzz/mutate has for it says how inputs are changed.
 mutator = $(call object,$(wildcard spec/fuzz/mutate/$(1).c))
 .SECONDEXPANSION:
@@ -389,7 +394,7 @@ $(Q)$(1) -O2 -o $@ $< $(PEER_LIBS) -lssl -lcrypto $(2)
 endef
 
 $(OBJ)/csrc/lua/%.o $(OBJ)/spec/c/oom/%.o $(OBJ)/spec/c/fail/%.o \
-  $(OBJ)/spec/c/tsan/%.o: \
+  $(OBJ)/spec/c/tsan/%.o $(OBJ)/spec/fuzz/options.o: \
   INCLUDES += -isystem $(LUA_INCDIR)
 $(OBJ)/spec/%.o: INCLUDES += -Ispec/c
 $(OBJ)/spec/fuzz/%.o $(OBJ)/spec/c/fuzz_%.o: INCLUDES += -Ispec/fuzz

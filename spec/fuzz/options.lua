@@ -1,0 +1,366 @@
+--- One input against the public interface: what it says is done twice over in
+-- the same state, with the same outcomes, and nothing is left of it. C hands
+-- over what Lua cannot make; `spec/fuzz/options/` has the values, the rules of
+-- docs/reference.md, and what outcomes must be like.
+
+local judge = require "options.judge"
+local rules = require "options.rules"
+local values = require "options.values"
+local wss = require "uvwss"
+
+local must = judge.must
+local things = ... -- of C
+
+local function nothing() end
+
+-- ---- names and good values --------------------------------------------------
+
+local files = { keylog = true, ca = true, cert = true, key = true, crl = true,
+  client_ca = true, ocsp = true }
+local known_text = { staple = true, require = true }
+for _, pem in pairs(things.pem) do known_text[pem] = true end
+
+local yes_no = { true, false }
+local times = { 0.5, 1, 10, 4e6, 1e-7, 3 }
+local sizes = { 0, 1, 125, 1000, 1 << 20, 5.0, 1 << 53 }
+local pem = things.pem
+local good = {
+  level = { 0, 6, 9 }, mem_level = { 1, 9 }, min_size = sizes,
+  server_max_window_bits = { 8, 9, 15 }, client_max_window_bits = { 8, 15 },
+  server_no_context_takeover = yes_no, client_no_context_takeover = yes_no,
+  close_timeout = times, open_timeout = times, handshake_timeout = times,
+  upgrade_timeout = times, ping_interval = { 0, false, 1, 20.5 },
+  ping_timeout = { 0, false, 1, 4e6 }, max_message = sizes,
+  max_buffered = sizes, high_water = sizes, low_water = sizes,
+  max_header = sizes, max_connections = sizes, max_topics = sizes,
+  subprotocols = { "chat", { "a", "b" }, {}, { "a", "a" } },
+  redirects = { 0, 1, 20 }, backlog = { 0, 1, 511, 65535 },
+  reuse_port = yes_no, slow_consumer = { "close", "drop", "wait" },
+  origin = { "https://example.com", "null" }, min = { 0.5, 1e308, 30 },
+  origins = { "null", { "https://example.com", "http://a" }, {} },
+  max = { 1, 30, 0.25 }, factor = { 1, 2, 1e308 }, jitter = yes_no,
+  attempts = { 1, math.maxinteger }, stable = { 0, 10 },
+  random = { math.random }, outbox = { "unsent", "drop" },
+  headers = { {}, { a = "b" }, { a = { "b", "c" } }, { host = "x" },
+    { ["sec-websocket-key"] = "x" }, { ["a b"] = "x" }, { a = "\n" } },
+  ca = { pem.root, { pem.root, pem.middle }, "/dev/null/ca" },
+  cert = { pem.leaf, pem.chain, pem.leaf .. pem.key, "/dev/null/crt" },
+  key = { pem.key, pem.other }, password = { "secret", "" },
+  server_name = { "example.com", "127.0.0.1", "a..b", "" },
+  pins = { "sha256/" .. ("A"):rep(43) .. "=", { "sha1/x" } },
+  min_version = { "1.0", "1.2", "1.3" }, max_version = { "1.1", "1.3" },
+  ciphers = { "HIGH", "ECDHE+AESGCM", "none at all" },
+  ciphersuites = { "TLS_AES_128_GCM_SHA256", "x" },
+  groups = { "X25519", "P-256:P-384", "x" }, alpn = { "h2", {}, { "a", "" },
+    ("a"):rep(256) }, session = yes_no, keylog = { "/dev/null/log" },
+  max_depth = { 0, 10, 100 }, strict = yes_no, insecure = yes_no,
+  crl = { "/dev/null/crl", { pem.root } }, crl_check = { "leaf", "chain" },
+  ocsp = { "staple", "require", "/dev/null/ocsp" }, system_ca = yes_no,
+  client_ca = { pem.root }, tickets = yes_no,
+  verify_client = { "none", "request", "require" },
+  sni = { {}, { ["a.example"] = { cert = pem.leaf, key = pem.key } },
+    { ["*.b"] = { cert = pem.leaf .. pem.key }, c = {} } },
+  time = { 0, 1e9, 1.5, 2e9 }, intermediates = { pem.middle, {} },
+}
+
+local function names_of(of)
+  local list = {}
+  for name in pairs(of) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+local names = {}
+for _, of in pairs { rules.connect, rules.listen, rules.tls, rules.tls_server,
+  rules.compress, rules.reconnect, rules.query, rules.identity } do
+  names[of] = names_of(of)
+end
+
+-- ---- tables of options ------------------------------------------------------
+
+local misses = {
+  function(name) return name .. "\0x" end,
+  function(name) return name:upper() end,
+  function(name) return name:sub(1, -2) end,
+  function(name) return name .. "s" end,
+  function(name) return name .. ("s"):rep(70000) end,
+  function(_, v) return v:raw() end,
+  function(_, v) return v:value() end,
+  function(name) return name .. "\27" end,
+  function(name) return ("é"):rep(9) .. name end,
+  function(name) return "\xFF" .. name end,
+}
+
+local table_of
+
+local function good_value(v, name)
+  if name == "compress" then return table_of(v, rules.compress) end
+  if name == "reconnect" then return table_of(v, rules.reconnect) end
+  if name == "tls" then
+    local which = v:byte() % 4
+    if which == 3 then return v:box(v:byte() % 2 + 1) end
+    return table_of(v, which == 0 and rules.tls_server or rules.tls)
+  end
+  return good[name] and v:pick(good[name]) or nothing
+end
+
+function table_of(v, of)
+  local t = {}
+  for _ = 1, v:byte() % 9 do
+    local how, name = v:byte(), v:pick(names[of])
+    if how % 8 == 7 then name = v:pick(misses)(name, v) end
+    if how == 6 then name = v:value() end
+    local value
+    if how < 170 then value = good_value(v, name) else value = v:value() end
+    if name ~= nil and name == name then t[name] = value end
+  end
+  return v:byte() % 16 == 15 and v:meddling(t) or t
+end
+
+-- What wss.tls returned, of a client and of a server.
+function values:box(i)
+  self.boxes[i] = self.boxes[i] or assert(wss.tls(i == 1
+    and { insecure = true }
+    or { cert = pem.leaf, key = pem.key, tickets = true }))
+  return self.boxes[i]
+end
+
+-- Nothing outside is touched: no file is made, no name is looked up.
+local function tame(t, seen, deep)
+  if type(t) ~= "table" or seen[t] then return end
+  seen[t] = true
+  local changed = {}
+  for key, value in next, t do
+    local inside = deep or files[key]
+    if type(value) == "string" and inside and not known_text[value]
+      and not value:find("^/dev/null/") then
+      changed[key] = "/dev/null/" .. value
+    elseif key == "proxy" and type(value) == "string"
+      and not rules.proxies[value] then
+      changed[key] = "x" .. value
+    end
+    tame(value, seen, inside)
+  end
+  for key, value in pairs(changed) do rawset(t, key, value) end
+end
+
+-- ---- calling, as from a line of a user's file -------------------------------
+
+local chunks = {}
+
+local function chunk_of(access)
+  local chunk = chunks[access]
+  if not chunk then
+    chunk = assert(load("local o = ... return table.pack(o" .. access
+      .. "(select(2, ...)))", "=user"))
+    chunks[access] = chunk
+  end
+  return chunk
+end
+
+local function in_coroutine(chunk, ...)
+  local co = coroutine.create(chunk)
+  local ok, got = coroutine.resume(co, ...)
+  if coroutine.status(co) == "suspended" then got = { n = 1, "waits" } end
+  return ok, got
+end
+
+-- As table.pack has it of pcall.
+local function call(v, object, access, args)
+  tame(args, {})
+  local how = v:byte() % 8 == 7 and in_coroutine or pcall
+  local ok, got = how(chunk_of(access), object,
+    table.unpack(args, 1, args.n))
+  if not ok then return { n = 2, false, got } end
+  return { n = got.n + 1, true, table.unpack(got, 1, got.n) }
+end
+
+-- What was refused leaves nothing; returns what was made.
+local function check(v, object, access, args, faults, fails)
+  local before, wild = wss.stats(), v.wild > 0
+  local got = call(v, object, access, args)
+  local word = judge.outcome(got, faults, wild, fails)
+  v.log[#v.log + 1] = access .. " " .. word
+  if word ~= "accepted" and not wild then
+    judge.same_ledger(before, wss.stats())
+  end
+  if word == "accepted" then return got[2] end
+end
+
+-- ---- scenes: connect, listen, tls -------------------------------------------
+
+local urls = {
+  connect = { "ws://127.0.0.1:1/", "wss://127.0.0.1:1/x?y", "ws://[::1]:1/",
+    "ws+unix:///dev/null/x.sock:/a", bad = { "http://127.0.0.1/", "ws://",
+    "ws://u:p@127.0.0.1/", "ws://127.0.0.1:1/#f", "", "ws://127.0.0.1:65536/",
+    "ws://127.0.0.1/" .. ("x"):rep(9000), "ws://\xFF/", "ws://a b/", "\0" } },
+  listen = { "ws://127.0.0.1:0", "wss://127.0.0.1:0", "ws://192.0.2.1:0",
+    "ws+unix:///dev/null/x.sock", bad = { "ws://127.0.0.1:0/path", "http://x",
+    "", "ws://127.0.0.1:0?x", "ws://127.0.0.1:99999", "ws://\xFF" } },
+}
+
+local function url_of(v, name, faults)
+  local how, s = v:byte(), nil
+  if how < 220 then return v:pick(urls[name]) end
+  if how < 240 then
+    judge.add(faults, "#1", "")
+    faults.sure = true
+    return v:pick(urls[name].bad)
+  end
+  s = v:value()
+  if type(s) == "string" then s = "?" .. s end
+  judge.add(faults, "#1", type(s) == "string" and "" or "string expected")
+  faults.sure = true
+  return s
+end
+
+-- A server's, if one of its own options is there; nil if it may be either.
+local function is_server(t)
+  for _, name in ipairs { "sni", "client_ca", "verify_client", "tickets" } do
+    if t[name] ~= nil then return true end
+  end
+  if type(t.ocsp) == "string" and t.ocsp ~= "staple" and t.ocsp ~= "require"
+    and t.cert ~= nil then
+    return true
+  end
+  return false
+end
+
+local function tls_faults(v, t, of, faults)
+  if t ~= nil and rawequal(t, v.boxes[1]) then
+    faults.unsure = true
+  elseif t ~= nil and rawequal(t, v.boxes[2]) then
+    if of == rules.tls then judge.add(faults, nil, "unknown option '") end
+    faults.unsure = true
+  elseif type(t) == "table" then
+    judge.faults_of(t, of, faults)
+    faults.unsure = next(t) ~= nil
+  elseif t ~= nil then
+    judge.add(faults, "tls", "table or wss.tls expected, got " .. type(t))
+  end
+end
+
+local function options_of(v, of, faults)
+  local t
+  if v:byte() < 240 then t = table_of(v, of) else t = v:value() end
+  if type(t) == "table" and v.wild == 0 then
+    tame(t, {})
+    judge.faults_of(t, of, faults)
+  elseif t ~= nil then
+    judge.add(faults, "#2", "table expected")
+  end
+  return t
+end
+
+local function finish(object, steps)
+  for _ = 1, steps do pcall(wss.step) end
+  if object.terminate then object:terminate() else object:close(0) end
+end
+
+local function connect(v)
+  local faults = {}
+  local url = url_of(v, "connect", faults)
+  local t = options_of(v, rules.connect, faults)
+  if type(t) == "table" and v.wild == 0 then
+    tls_faults(v, t.tls, rules.tls, faults)
+  end
+  local ws = check(v, wss, ".connect", { n = 2, url, t }, faults)
+  if ws ~= nil then
+    must(v.wild > 0 or ws.state == "connecting" and ws.url == url, "state")
+    finish(ws, v:byte() % 4)
+  end
+end
+
+local function listen(v)
+  local faults = {}
+  local url = url_of(v, "listen", faults)
+  local t = options_of(v, rules.listen, faults)
+  local tls = v.wild == 0 and type(t) == "table" and t.tls or nil
+  if type(t) == "table" and v.wild == 0 and t.tls == false then tls = false end
+  if type(url) == "string" and url:find "^wss" then
+    if tls == nil then
+      judge.add(faults, "tls", "needs a certificate")
+    else
+      tls_faults(v, tls, rules.tls_server, faults)
+    end
+  elseif tls ~= nil then
+    judge.add(faults, "tls", "this URL has no TLS")
+  end
+  local server = check(v, wss, ".listen", { n = 2, url, t }, faults, true)
+  if server ~= nil then
+    must(server.state == "listening", "state")
+    finish(server, v:byte() % 4)
+  end
+end
+
+local function query(v, box)
+  local faults, t = {}, v:byte() % 4 > 0 and table_of(v, rules.query) or nil
+  if t and v.wild == 0 then
+    tame(t, {})
+    judge.faults_of(t, rules.query, faults)
+  end
+  local chain = v:pick { pem.leaf, pem.chain, "x", pem.leaf:sub(1, -40) }
+  local name = v:pick { "example.com", "127.0.0.1", "", "a b" }
+  check(v, box, ":verify", { n = 3, chain, name, t }, faults, true)
+end
+
+local function tls(v)
+  local faults = {}
+  local of = v:byte() % 2 == 0 and rules.tls or rules.tls_server
+  local t
+  if v:byte() < 240 then t = table_of(v, of) else t = v:value() end
+  if type(t) ~= "table" then
+    judge.add(faults, "#1", "table expected")
+  elseif v.wild == 0 then
+    tame(t, {})
+    judge.faults_of(t, is_server(t) and rules.tls_server or rules.tls, faults)
+  end
+  local unsure = type(t) == "table" and next(t) ~= nil
+  local box = check(v, wss, ".tls", { n = 1, t }, faults, unsure)
+  if box ~= nil then
+    check(v, box, ":reload", { n = 0 }, {}, true)
+    query(v, box)
+  end
+end
+
+local scenes = { connect, listen, tls }
+
+-- ---- one input --------------------------------------------------------------
+
+local function see_through()
+  for _ = 1, 20 do
+    if pcall(wss.run) and wss.timeout() == nil then break end
+  end
+  collectgarbage()
+  collectgarbage()
+  judge.zero(wss.stats())
+end
+
+things.objects = { nothing }
+function things.meddle()
+  pcall(function()
+    wss.connect("ws://127.0.0.1:1/", { onclose = nothing }):terminate()
+  end)
+  collectgarbage()
+end
+
+local function once(data)
+  local v = values.new(data, things)
+  v.log, v.boxes = {}, {}
+  local scene = v:pick(scenes)
+  scene(v)
+  v.boxes = nil
+  things.objects = { nothing }
+  local log, wild = table.concat(v.log, "\n"), v.wild > 0
+  v = nil
+  see_through()
+  return log, wild
+end
+
+return function(data)
+  wss.onerror = nothing
+  local first, wild = once(data)
+  local second = once(data)
+  must(wild or first == second, "two outcomes:", first, "and", second)
+  return first
+end
