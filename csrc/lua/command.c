@@ -5,6 +5,8 @@
 
 #include "engine/facade.h"
 #include "lua/binding.h"
+#include "lua/object.h"
+#include "lua/shown.h"
 
 #define SIGNAL_TYPE "uvwss.signal"
 
@@ -52,7 +54,11 @@ static int signal_new(lua_State *L) {
   struct heard *h;
   int name;
   luaL_checktype(L, 1, LUA_TSTRING);
-  name = luaL_checkoption(L, 1, NULL, names);
+  name = object_find(names, lua_tostring(L, 1));
+  if (name < 0 || lua_rawlen(L, 1) != strlen(names[name]))
+    return luaL_argerror(L, 1, lua_pushfstring(
+      L, "\"HUP\", \"INT\", \"PIPE\" or \"TERM\" expected, got \"%s\"",
+      push_shown_value(L, 1)));
   luaL_checktype(L, 2, LUA_TFUNCTION);
   binding_check_alive(b, L, "signal");
   h = (struct heard *)lua_newuserdatauv(L, sizeof *h, 1);

@@ -6,6 +6,7 @@
 #include "lua/handlers.h"
 #include "lua/object.h"
 #include "lua/options.h"
+#include "lua/shown.h"
 #include "lua/tls.h"
 
 static int conf_gc(lua_State *L) {
@@ -39,7 +40,7 @@ static void policy(lua_State *L, int options, int ws,
       conf->drop = true;
     else if (outbox != NULL && strcmp(outbox, "unsent") != 0)
       luaL_error(L, "option 'outbox': \"unsent\" or \"drop\" expected, got "
-                    "\"%s\"", outbox);
+                    "\"%s\"", push_shown(L, outbox, strlen(outbox)));
     lua_pop(L, 1);
   } else {
     lua_pop(L, 1);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "lua/shown.h"
+
 /* Of __index and __newindex: what has a name (methods are functions, fields
 ** are numbers), and the class. */
 enum { UP_MEMBERS = 1, UP_CLASS };
@@ -109,7 +111,7 @@ static int object_newindex(lua_State *L) {
     return 0;
   }
   if (strncmp(name, "on", 2) == 0)
-    return luaL_error(L, "unknown handler '%s'", name);
+    return luaL_error(L, "unknown handler '%s'", push_shown_value(L, 2));
   lua_pushvalue(L, 2);
   type = lua_rawget(L, lua_upvalueindex(UP_MEMBERS));
   if (type == LUA_TFUNCTION)

@@ -9,6 +9,7 @@
 #include "lua/binding.h"
 #include "lua/handlers.h"
 #include "lua/server.h"
+#include "lua/shown.h"
 
 /* ---- names -------------------------------------------------------------- */
 
@@ -37,8 +38,9 @@ static size_t distance(const char *a, const char *b) {
   return row[n];
 }
 
-static void unknown(lua_State *L, const char *name, const char *const *names) {
-  const char *nearest = NULL;
+/* The name is on top. */
+static void unknown(lua_State *L, const char *const *names) {
+  const char *name = lua_tostring(L, -1), *nearest = NULL;
   size_t best = 3; /* further away is no slip of the finger */
   for (; *names != NULL; names++) {
     size_t d = distance(name, *names);
@@ -47,6 +49,7 @@ static void unknown(lua_State *L, const char *name, const char *const *names) {
       nearest = *names;
     }
   }
+  name = push_shown_value(L, -1);
   if (nearest != NULL)
     luaL_error(L, "unknown option '%s' (did you mean '%s'?)", name, nearest);
   else
@@ -65,7 +68,7 @@ void options_check(lua_State *L, int index, const char *const *names) {
     while (*n != NULL && strcmp(*n, lua_tostring(L, -1)) != 0)
       n++;
     if (*n == NULL)
-      unknown(L, lua_tostring(L, -1), names);
+      unknown(L, names);
   }
 }
 
@@ -222,8 +225,9 @@ int options_choice(lua_State *L, int index, const char *name,
     luaL_addstring(&b, words[i]);
   }
   luaL_pushresult(&b);
+  s = push_shown(L, s, strlen(s)); /* the words are below it now */
   return luaL_error(L, "option '%s': %s\" expected, got \"%s\"", name,
-                    lua_tostring(L, -1), s);
+                    lua_tostring(L, -2), s);
 }
 
 /* ---- the client ---------------------------------------------------------- */
@@ -242,10 +246,11 @@ static void subprotocols(lua_State *L, int index,
     const char *s = list.items[i];
     if (!ws_head_is_token(s, strlen(s)))
       luaL_error(L, "option 'subprotocols': '%s' is not a token (RFC 9110, "
-                    "5.6.2)", s);
+                    "5.6.2)", push_shown(L, s, strlen(s)));
     for (j = 0; j < i; j++) /* RFC 6455, 4.1: all unique */
       if (strcmp(s, list.items[j]) == 0)
-        luaL_error(L, "option 'subprotocols': '%s' is listed twice", s);
+        luaL_error(L, "option 'subprotocols': '%s' is listed twice",
+                   push_shown(L, s, strlen(s)));
     append(L, out, s, strlen(s));
   }
 }
@@ -258,18 +263,22 @@ static void header(lua_State *L, const char *what, options_allowed *allowed,
   if (lua_type(L, -2) != LUA_TSTRING)
     luaL_error(L, "%s: names are strings, got a %s", what,
                luaL_typename(L, -2));
-  if (lua_type(L, -1) != LUA_TSTRING)
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    name = push_shown_value(L, -2); /* the value is below it now */
     luaL_error(L, "%s: '%s' must be a string or a list of strings, got %s",
-               what, lua_tostring(L, -2), luaL_typename(L, -1));
+               what, name, luaL_typename(L, -2));
+  }
   name = lua_tolstring(L, -2, &nn);
   value = lua_tolstring(L, -1, &nv);
   if (!ws_head_is_token(name, nn))
-    luaL_error(L, "%s: '%s' is not a header name", what, name);
+    luaL_error(L, "%s: '%s' is not a header name", what,
+               push_shown(L, name, nn));
   if (!allowed(name))
-    luaL_error(L, "%s: '%s' belongs to the handshake", what, name);
+    luaL_error(L, "%s: '%s' belongs to the handshake", what,
+               push_shown(L, name, nn));
   if (!ws_head_is_value(value, nv))
     luaL_error(L, "%s: the value of '%s' has a control character", what,
-               name);
+               push_shown(L, name, nn));
   append(L, out, name, nn);
   append(L, out, value, nv);
 }
@@ -452,7 +461,8 @@ static void origins(lua_State *L, int index, struct engine_server_conf *conf) {
         (host == NULL || host == s || host[3] == '\0' ||
          strpbrk(host + 3, "/?# ") != NULL))
       luaL_error(L, "option 'origins': '%s' is not an origin such as "
-                    "\"https://example.com\" (RFC 6454, 7)", s);
+                    "\"https://example.com\" (RFC 6454, 7)",
+                 push_shown(L, s, strlen(s)));
     append(L, &conf->origins, s, strlen(s));
   }
 }

@@ -7,6 +7,7 @@
 #include "engine/facade.h"
 #include "lua/binding.h"
 #include "lua/options.h"
+#include "lua/shown.h"
 
 static enum tls_version version(lua_State *L, int index, const char *name) {
   static const char *const names[] = {"1.0", "1.1", "1.2", "1.3"};
@@ -18,7 +19,7 @@ static enum tls_version version(lua_State *L, int index, const char *name) {
     if (strcmp(s, names[i]) == 0)
       return (enum tls_version)(TLS_V_1_0 + i);
   luaL_error(L, "option '%s': \"1.0\", \"1.1\", \"1.2\" or \"1.3\" expected, "
-                "got \"%s\"", name, s);
+                "got \"%s\"", name, push_shown(L, s, strlen(s)));
   return TLS_V_DEFAULT;
 }
 
@@ -87,7 +88,8 @@ static void identity(lua_State *L, struct tls_identity *out) {
   out->key = options_string(L, index, "key");
   out->password = options_string(L, index, "password");
   if (out->cert == NULL)
-    luaL_error(L, "option 'sni': '%s' has no 'cert'", out->name);
+    luaL_error(L, "option 'sni': '%s' has no 'cert'",
+               push_shown(L, out->name, strlen(out->name)));
 }
 
 /* Leaves on the stack what holds the strings. */

@@ -9,6 +9,7 @@
 #include "lua/object.h"
 #include "lua/pin.h"
 #include "lua/receive.h"
+#include "lua/shown.h"
 #include "lua/tls.h"
 #include "lua/writer.h"
 
@@ -49,7 +50,8 @@ bool websocket_check_kind(lua_State *L, int arg) {
   if (n == 4 && memcmp(s, "text", 4) == 0)
     return true;
   return luaL_argerror(L, arg, lua_pushfstring(L, "\"text\" or \"binary\" "
-                                               "expected, got \"%s\"", s));
+                                               "expected, got \"%s\"",
+                                               push_shown(L, s, n)));
 }
 
 static int success_or(lua_State *L, struct base_error *err) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/text.h"
 #include "net/address_private.h"
 #include "net/lookup_private.h"
 #include "net/shake_private.h"
@@ -187,6 +188,7 @@ static struct base_error *bind_host(struct net_bound *out,
 
 static struct base_error *bind_path(struct net_bound *out,
                                     const struct net_listen_conf *conf) {
+  char shown[NET_LOCAL_SHOWN];
   struct base_error *err;
   int e = net_local_listen(&out->local, &out->fds[0], conf->path,
                            conf->backlog);
@@ -196,9 +198,10 @@ static struct base_error *bind_path(struct net_bound *out,
   }
   if (e == UV_ENOMEM)
     return base_error_from(BASE_ERR_MEMORY);
+  base_text_clean(shown, sizeof shown, conf->path, strlen(conf->path), "");
   err = base_error_new(BASE_KIND_CONNECT, net_error_name(e),
                        "could not listen on the local socket \"%s\": %s",
-                       conf->path, net_error_text(e));
+                       shown, net_error_text(e));
   base_error_text(err, "address", conf->path);
   return err;
 }

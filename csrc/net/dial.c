@@ -13,8 +13,10 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "net/address_private.h"
 #include "net/dial_private.h"
+#include "net/local_private.h"
 #include "net/lookup_private.h"
 #include "net/shake_private.h"
 #include "net/stream_private.h"
@@ -202,10 +204,12 @@ static struct base_error *connect_error(const struct net_dial *d) {
 
 static struct base_error *local_error(const struct net_dial *d) {
   int e = d->attempts[0].err;
-  struct base_error *err =
-    base_error_new(BASE_KIND_CONNECT, net_error_name(e),
-                   "could not connect to the local socket \"%s\": %s", d->host,
-                   net_error_text(e));
+  char shown[NET_LOCAL_SHOWN];
+  struct base_error *err;
+  base_text_clean(shown, sizeof shown, d->host, strlen(d->host), "");
+  err = base_error_new(BASE_KIND_CONNECT, net_error_name(e),
+                       "could not connect to the local socket \"%s\": %s",
+                       shown, net_error_text(e));
   base_error_text(err, "address", d->host);
   return err;
 }

@@ -8,6 +8,8 @@
 
 #include <sys/types.h>
 
+enum { NET_LOCAL_SHOWN = 260 }; /* of its path in a sentence, with a NUL */
+
 struct net_local {
   char *path; /* owned; NULL: there is no file */
   dev_t dev;  /* of the file that we made */

@@ -15,6 +15,7 @@
 #include <openssl/crypto.h>
 
 #include "base/mem.h"
+#include "tls/text.h"
 
 enum {
   MOST_BYTES = 16 * 1024 * 1024, /* nobody's bundle is larger */
@@ -49,7 +50,7 @@ static const struct {
 
 struct base_error *tls_file_error(const char *verb, const char *path,
                                   int err) {
-  char number[16];
+  char number[16], shown[TLS_TEXT_PATH];
   const char *name = number, *text = "the system refused";
   struct base_error *e;
   size_t i;
@@ -61,8 +62,9 @@ struct base_error *tls_file_error(const char *verb, const char *path,
       name = errors[i].name;
       text = errors[i].text;
     }
-  e = base_error_new(BASE_KIND_IO, name, "cannot %s \"%.256s\": %s (%s)", verb,
-                     path, text, name);
+  tls_text_clean(shown, sizeof shown, path, strlen(path), false);
+  e = base_error_new(BASE_KIND_IO, name, "cannot %s \"%s\": %s (%s)", verb,
+                     shown, text, name);
   base_error_text(e, "path", path);
   return e;
 }

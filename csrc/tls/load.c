@@ -11,6 +11,7 @@
 #include "tls/crl.h"
 #include "tls/file.h"
 #include "tls/reason.h"
+#include "tls/text.h"
 
 static const char *const mark = "-----BEGIN";
 
@@ -26,6 +27,7 @@ struct source {
 
 static struct base_error *source_open(struct source *s, const char *item,
                                       const char *option) {
+  char shown[TLS_TEXT_PATH];
   struct base_error *err;
   s->owned = NULL;
   s->text = item;
@@ -34,7 +36,8 @@ static struct base_error *source_open(struct source *s, const char *item,
     (void)snprintf(s->label, sizeof s->label, "the PEM text of '%s'", option);
     return NULL;
   }
-  (void)snprintf(s->label, sizeof s->label, "\"%.256s\"", item);
+  tls_text_clean(shown, sizeof shown, item, strlen(item), false);
+  (void)snprintf(s->label, sizeof s->label, "\"%s\"", shown);
   err = tls_file_read(item, &s->owned, &s->size);
   s->text = s->owned;
   return err;
@@ -251,14 +254,16 @@ static struct base_error *trust_item(X509_STORE *store, const char *item,
   struct base_error *err;
   if (strstr(item, mark) == NULL && tls_file_is_folder(item)) {
     struct folder f = {NULL, NULL, 0};
+    char shown[TLS_TEXT_PATH];
     f.store = store;
     f.option = option;
     err = tls_file_each(item, trust_entry, &f);
+    tls_text_clean(shown, sizeof shown, item, strlen(item), false);
     if (err == NULL && f.found == 0)
       err = base_error_new(BASE_KIND_TLS, "no_certificate",
                            "there is no file with a certificate in the folder "
-                           "\"%.256s\"",
-                           item);
+                           "\"%s\"",
+                           shown);
     return err;
   }
   err = source_open(&s, item, option);

@@ -13,6 +13,7 @@
 #include "tls/reason.h"
 #include "tls/server.h"
 #include "tls/session_impl.h"
+#include "tls/text.h"
 
 /*
 ** What Mozilla calls intermediate: forward secrecy and AEAD, nothing else.
@@ -78,9 +79,9 @@ static struct base_error *set_versions(struct tls_material *m,
 /* ---- ciphers and groups ------------------------------------------------- */
 
 static struct base_error *bad(const char *option, const char *value) {
-  char what[160];
-  (void)snprintf(what, sizeof what, "cannot use '%s' \"%.100s\"", option,
-                 value);
+  char what[160], shown[TLS_TEXT_VALUE];
+  tls_text_clean(shown, sizeof shown, value, strlen(value), false);
+  (void)snprintf(what, sizeof what, "cannot use '%s' \"%s\"", option, shown);
   return tls_reason_config(what);
 }
 
@@ -94,6 +95,7 @@ static struct base_error *set_ciphers(SSL_CTX *ssl,
   const char *suites =
     o->ciphersuites != NULL ? o->ciphersuites : TLS13_CIPHERS;
   const char *groups = o->groups != NULL ? o->groups : GROUPS;
+  char shown[TLS_TEXT_VALUE];
   struct base_error *err;
   if (SSL_CTX_set_cipher_list(ssl, list) != 1)
     return bad("ciphers", list);
@@ -104,14 +106,15 @@ static struct base_error *set_ciphers(SSL_CTX *ssl,
   ERR_clear_error();
   if (SSL_CTX_set1_groups_list(ssl, groups) == 1)
     return NULL;
+  tls_text_clean(shown, sizeof shown, groups, strlen(groups), false);
   err = bad("groups", groups);
   if (err->kind == BASE_KIND_LIMIT)
     return err;
   base_error_free(err); /* OpenSSL says nothing useful about an unknown one */
   return base_error_new(BASE_KIND_TLS, "no_suitable_groups",
-                        "cannot use 'groups' \"%.100s\": not all of them are "
+                        "cannot use 'groups' \"%s\": not all of them are "
                         "known",
-                        groups);
+                        shown);
 }
 
 /* RFC 7301, 3.1: each with its length in one byte before it. */

@@ -13,8 +13,10 @@
 #include "tls/text.h"
 
 static struct base_error *bad(const char *path, const char *why) {
-  return base_error_new(BASE_KIND_TLS, "bad_ocsp",
-                        "cannot staple \"%.256s\": %s", path, why);
+  char shown[TLS_TEXT_PATH];
+  tls_text_clean(shown, sizeof shown, path, strlen(path), false);
+  return base_error_new(BASE_KIND_TLS, "bad_ocsp", "cannot staple \"%s\": %s",
+                        shown, why);
 }
 
 /* False if it says nothing about the certificate of that serial number. */

@@ -15,6 +15,8 @@
 
 enum {
   TLS_TEXT_SHORT = 80,   /* one name within a sentence, with its NUL */
+  TLS_TEXT_VALUE = 104,  /* what an option has */
+  TLS_TEXT_PATH = 260,   /* of a file */
   TLS_TEXT_LONG = 1024,  /* a whole distinguished name */
   TLS_TEXT_NAMES = 256,  /* at most so many names of one certificate */
   TLS_TEXT_PIN = 52      /* "sha256/", 44 characters, NUL */

@@ -60,17 +60,29 @@ local function did_you_mean(name)
   return suggest(name, names)
 end
 
+-- Of any bytes and any length there, printable and not long here.
+local function printable(s)
+  local cut = #s > 60
+  s = s:sub(1, 60):gsub("[^ -~]", function(c)
+    return ("\\x%02x"):format(c:byte())
+  end)
+  return cut and s .. "..." or s
+end
+
 local function shown(v)
-  if type(v) == "string" then return ("%q"):format(v) end
+  if type(v) == "string" then return '"' .. printable(v) .. '"' end
   if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
   return "a " .. type(v)
 end
 
 local function check(options)
-  for name, value in pairs(options) do
+  for name, value in next, options do
+    if type(name) ~= "string" and type(name) ~= "number" then
+      return "options have names; found a key that is a " .. type(name)
+    end
     local rule = rules[name]
     if not rule then
-      return ("unknown option '%s'%s"):format(tostring(name),
+      return ("unknown option '%s'%s"):format(printable(tostring(name)),
         type(name) == "string" and did_you_mean(name) or "")
     end
     if not rule[1](value) then
