@@ -56,18 +56,24 @@ static void unknown(lua_State *L, const char *const *names) {
     luaL_error(L, "unknown option '%s'", name);
 }
 
+/* A name has no NUL byte, so that what follows one must not be lost. */
+static bool is_among(lua_State *L, const char *const *names) {
+  size_t n;
+  const char *name = lua_tolstring(L, -1, &n);
+  while (*names != NULL && strcmp(*names, name) != 0)
+    names++;
+  return *names != NULL && strlen(name) == n;
+}
+
 void options_check(lua_State *L, int index, const char *const *names) {
   luaL_checktype(L, index, LUA_TTABLE);
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
-    const char *const *n = names;
     lua_pop(L, 1);
     if (lua_type(L, -1) != LUA_TSTRING)
       luaL_error(L, "options have names; found a key that is a %s",
                  luaL_typename(L, -1));
-    while (*n != NULL && strcmp(*n, lua_tostring(L, -1)) != 0)
-      n++;
-    if (*n == NULL)
+    if (!is_among(L, names))
       unknown(L, names);
   }
 }

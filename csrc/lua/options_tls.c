@@ -80,9 +80,13 @@ void options_tls(lua_State *L, int index, struct tls_options *o) {
 static void identity(lua_State *L, struct tls_identity *out) {
   static const char *const names[] = {"cert", "key", "password", NULL};
   int index = lua_gettop(L);
+  size_t n;
   if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1))
     luaL_error(L, "option 'sni': a table of tables by host name expected");
-  out->name = lua_tostring(L, -2);
+  out->name = lua_tolstring(L, -2, &n);
+  if (strlen(out->name) != n)
+    luaL_error(L, "option 'sni': the name '%s' contains a NUL byte",
+               push_shown(L, out->name, n));
   options_check(L, index, names);
   out->cert = options_string(L, index, "cert");
   out->key = options_string(L, index, "key");
