@@ -137,6 +137,8 @@ uint32_t options_time(lua_State *L, int index, const char *name,
                  name, none_too ? "0" : "more than 0",
                  luaL_tolstring(L, -1, NULL));
     otherwise_ms = (uint32_t)(s * 1000.0 + 0.999);
+    if (otherwise_ms == 0 && s > 0) /* none is what 0 says */
+      otherwise_ms = 1;
   }
   lua_pop(L, 1);
   return otherwise_ms;
