@@ -228,6 +228,9 @@ end
 
 local function tls_faults(v, t, of, faults)
   if t ~= nil and rawequal(t, v.boxes[1]) then
+    if of == rules.tls_server then
+      judge.add(faults, "insecure", "unknown option '")
+    end
     faults.unsure = true
   elseif t ~= nil and rawequal(t, v.boxes[2]) then
     if of == rules.tls then judge.add(faults, nil, "unknown option '") end
@@ -301,6 +304,7 @@ local function query(v, box)
   end
   local chain = v:pick { pem.leaf, pem.chain, "x", pem.leaf:sub(1, -40) }
   local name = v:pick { "example.com", "127.0.0.1", "", "a b" }
+  judge.may_add(faults, "onverify must return true or false, not a nil")
   check(v, box, ":verify", { n = 3, chain, name, t }, faults, true)
 end
 
@@ -327,12 +331,13 @@ local scenes = { connect, listen, tls }
 
 -- ---- one input --------------------------------------------------------------
 
+-- Finalizers may begin something new.
 local function see_through()
   for _ = 1, 20 do
-    if pcall(wss.run) and wss.timeout() == nil then break end
+    pcall(wss.run)
+    collectgarbage()
+    if judge.is_zero(wss.stats()) then return end
   end
-  collectgarbage()
-  collectgarbage()
   judge.zero(wss.stats())
 end
 

@@ -75,6 +75,11 @@ function judge.add(list, name, says)
   add(list, name, says)
 end
 
+-- What a function of the user's does, in the middle of a call: at no line.
+function judge.may_add(list, says)
+  list.elsewhere = says
+end
+
 local function names_one(text, faults)
   for _, f in ipairs(faults) do
     if (not f.name or text:find("'" .. f.name .. "'", 1, true)
@@ -110,7 +115,7 @@ local function raised(text, faults, wild)
   if wild and type(text) ~= "string" then return "raised" end
   if wild and text:find "spoon" then return "raised" end
   look_at_text(text)
-  if wild then return "raised" end
+  if wild or text == faults.elsewhere then return "raised" end
   must(text:sub(1, 8) == "user:1: ", "not at the caller's line:", text)
   must(names_one(text, faults), "raised", text, "for", listed(faults))
   return #faults == 1 and text or "raised"
@@ -134,6 +139,13 @@ function judge.same_ledger(before, now)
   for row, n in pairs(before) do
     must(n == now[row], "what was refused left", now[row] - n, "of", row)
   end
+end
+
+function judge.is_zero(ledger)
+  for _, n in pairs(ledger) do
+    if n ~= 0 then return false end
+  end
+  return true
 end
 
 function judge.zero(ledger)

@@ -282,6 +282,8 @@ local function sni(v)
   for name, one in next, v do
     if type(name) ~= "string" or type(one) ~= "table" then
       says[#says + 1] = "a table of tables by host name expected"
+    elseif has_nul(name) then
+      says[#says + 1] = "contains a NUL byte"
     else
       says[#says + 1] = { of = rules.identity, also = has_cert, table = one }
     end
