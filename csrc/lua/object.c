@@ -1,5 +1,6 @@
 #include "lua/object.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "lua/shown.h"
@@ -53,10 +54,17 @@ static const struct object_class *class_of(lua_State *L) {
     L, lua_upvalueindex(UP_CLASS));
 }
 
+/* The string at 'index' as a handler's name: no such name has a NUL byte. */
+static int slot_of(lua_State *L, int index, const struct object_class *class_) {
+  size_t n;
+  const char *name = lua_tolstring(L, index, &n);
+  return strlen(name) == n ? class_->slot(name) : -1;
+}
+
 static int index_own(lua_State *L, const struct object_class *class_) {
   int slot = -1;
   if (lua_type(L, 2) == LUA_TSTRING)
-    slot = class_->slot(lua_tostring(L, 2));
+    slot = slot_of(L, 2, class_);
   if (slot > 0) {
     lua_getiuservalue(L, 1, slot);
     return 1;
@@ -99,8 +107,9 @@ static void set_own(lua_State *L) {
 
 static int object_newindex(lua_State *L) {
   const struct object_class *class_ = class_of(L);
-  const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-  int slot = class_->slot(name), type;
+  bool named = lua_type(L, 2) == LUA_TSTRING;
+  const char *name = named ? lua_tostring(L, 2) : "";
+  int slot = named ? slot_of(L, 2, class_) : -1, type;
   (void)class_->check(L);
   if (slot > 0) {
     object_check_handler(L, name, 3);

@@ -21,4 +21,13 @@ describe("a name with a NUL byte in it", function()
     end, "option 'sni': the name 'a.example\\x00.b.example' contains a NUL "
       .. "byte")
   end)
+
+  it("is that of no handler", function()
+    local ws = wss.connect("ws://127.0.0.1:1", { onclose = function() end })
+    assert.has_error(function() ws["onopen\0x"] = print end,
+      "unknown handler 'onopen\\x00x'")
+    assert.is_nil(ws["onclose\0x"])
+    ws:terminate()
+    wss.run()
+  end)
 end)
