@@ -3,6 +3,7 @@
 -- over what Lua cannot make; `spec/fuzz/options/` has the values, the rules of
 -- docs/reference.md, and what outcomes must be like.
 
+local calls = require "options.calls"
 local judge = require "options.judge"
 local rules = require "options.rules"
 local values = require "options.values"
@@ -181,7 +182,7 @@ local function check(v, object, access, args, faults, fails)
   local got = call(v, object, access, args)
   local word = judge.outcome(got, faults, wild, fails)
   v.log[#v.log + 1] = access .. " " .. word
-  if word ~= "accepted" and not wild then
+  if word ~= "accepted" and not wild and not faults.drives then
     judge.same_ledger(before, wss.stats())
   end
   if word == "accepted" then return got[2] end
@@ -191,11 +192,11 @@ end
 
 local urls = {
   connect = { "ws://127.0.0.1:1/", "wss://127.0.0.1:1/x?y", "ws://[::1]:1/",
-    "ws+unix:///dev/null/x.sock:/a", bad = { "http://127.0.0.1/", "ws://",
+    "ws+unix:///dev/null/x%0A%FF.sock:/a", bad = { "http://127.0.0.1/", "ws://",
     "ws://u:p@127.0.0.1/", "ws://127.0.0.1:1/#f", "", "ws://127.0.0.1:65536/",
     "ws://127.0.0.1/" .. ("x"):rep(9000), "ws://\xFF/", "ws://a b/", "\0" } },
   listen = { "ws://127.0.0.1:0", "wss://127.0.0.1:0", "ws://192.0.2.1:0",
-    "ws+unix:///dev/null/x.sock", bad = { "ws://127.0.0.1:0/path", "http://x",
+    "ws+unix:///dev/null/x%0A%FF.sock", bad = { "ws://127.0.0.1:0/path", "http://x",
     "", "ws://127.0.0.1:0?x", "ws://127.0.0.1:99999", "ws://\xFF" } },
 }
 
@@ -327,7 +328,152 @@ local function tls(v)
   end
 end
 
-local scenes = { connect, listen, tls }
+-- ---- scenes: functions, methods, fields -------------------------------------
+
+-- It would wait, or begin what has an end of its own.
+local function is_long(name, args)
+  local n = tonumber(args[1])
+  if name == "sleep" then return n and n > 0.002 and n < math.huge end
+  return name == "receive" and (not n or n > 0.002)
+end
+
+local function arguments(v, name, row, faults)
+  local args = { n = v:byte() % (#row + 2) }
+  for i = 1, args.n do
+    local list = calls.good[name]
+    args[i] = v:byte() < 130 and list and v:pick(list) or v:value()
+    if type(args[i]) == "function" or row[i] and v:byte() < 40
+      and row[i](nothing) == nil then
+      args[i] = nothing -- what is called returns, and does nothing
+    end
+  end
+  for i, rule in ipairs(row) do
+    judge.add(faults, "#" .. i, rule(args[i]))
+  end
+  return args
+end
+
+-- One call of 'object', a table of functions or something with methods.
+local function any_call(v, object, of, access, fails)
+  local faults = {}
+  local name = v:pick(calls.names(of))
+  local args = arguments(v, name, of[name], faults)
+  if name == "run" and args.n == 0 then faults = {} end
+  if is_long(name, args) then return end
+  faults.drives = name == "receive" or name == "run" or name == "sleep"
+  v.timed = v.timed or faults.drives
+  local made = check(v, object, access .. name, args, faults, fails)
+  if made ~= nil and (name == "timer" or name == "signal") then
+    v.made[#v.made + 1] = made
+  end
+  return made
+end
+
+local function some(v, fn)
+  for _ = 1, 1 + v:byte() % 6 do fn() end
+end
+
+local function functions(v)
+  v.made = {}
+  some(v, function() any_call(v, wss, calls.wss, ".") end)
+  for _, made in ipairs(v.made) do
+    (made.cancel or made.close)(made)
+  end
+end
+
+local function fields(v, object, known)
+  local name, value = v:value(), v:value()
+  if v:byte() < 130 then name = v:pick(known) end
+  local says
+  if type(name) == "string" and name:find "^on" then
+    local is = (" " .. known.handlers .. " "):find(" " .. name .. " ", 1, true)
+    says = not is and "unknown handler '" or value ~= nil
+      and type(value) ~= "function" and "function expected, got " or nil
+  elseif name == nil or name ~= name then
+    says = "a field's name cannot be nil or NaN"
+  elseif known.fixed[name] then
+    says = known.fixed[name] == "method" and "is a method"
+      or "can only be read"
+  end
+  local ok, text = pcall(known.set, object, name, value)
+  local faults = {}
+  judge.add(faults, nil, says)
+  v.log[#v.log + 1] = "field " .. judge.outcome({ n = 1, ok, text }, faults,
+    v.wild > 0)
+  if ok and says == nil then
+    must(rawequal(object[name], value), "a field is not what it was set to")
+  end
+end
+
+local set = load("local o, name, value = ... o[name] = value", "=user")
+local function known_of(handlers, read_only, methods)
+  local known = { handlers = handlers, set = set, fixed = {}, "own", "on",
+    "onopen\0x", "onx" }
+  for name in handlers:gmatch "%w+" do known[#known + 1] = name end
+  for name in read_only:gmatch "%w+" do known.fixed[name] = "field" end
+  for name in pairs(methods) do known.fixed[name] = "method" end
+  for _, name in ipairs(calls.names(known.fixed)) do
+    known[#known + 1] = name
+  end
+  return known
+end
+local client_fields = known_of(rules.client_handlers,
+  "state url subprotocol buffered peer request error tls",
+  { send = 1, close = 1, subscribe = 1 })
+local server_fields = known_of(rules.server_handlers, "url port count state",
+  { publish = 1, reload = 1 })
+
+-- What comes of it the network says, and when.
+local function step(v)
+  v.timed = true
+  pcall(wss.step)
+end
+
+local function client(v)
+  local ws = wss.connect("ws://127.0.0.1:1/", { onclose = nothing })
+  things.objects = { ws, nothing }
+  some(v, function()
+    local how = v:byte() % 8
+    if how == 0 then fields(v, ws, client_fields)
+    elseif how == 1 then step(v)
+    elseif how == 2 then
+      local writer = ws:stream(v:pick { "text", "binary" })
+      if writer then any_call(v, writer, calls.writer, ":", true) end
+    else any_call(v, ws, calls.client, ":", true) end
+  end)
+  ws:terminate()
+end
+
+local function server(v)
+  local s = assert(wss.listen("ws://127.0.0.1:0", { slow_consumer = v:pick {
+    "close", "drop", "wait" } }))
+  things.objects = { s, nothing }
+  some(v, function()
+    if v:byte() % 4 == 0 then fields(v, s, server_fields)
+    else any_call(v, s, calls.server, ":", true) end
+  end)
+  s:close(0)
+end
+
+-- Both ends of a connection that is open, or was.
+local function accepted(v)
+  local s = assert(wss.listen("ws://127.0.0.1:0"))
+  local ws = wss.connect(s.url, { onmessage = nothing, onclose = nothing })
+  repeat wss.step() until s.count == 1 and ws.state == "open"
+  local other = s:connections()()
+  things.objects = { s, other, nothing }
+  some(v, function()
+    local how = v:byte() % 4
+    if how == 0 then any_call(v, s, calls.server, ":", true)
+    elseif how == 1 then step(v)
+    else any_call(v, other, calls.accepted, ":", true) end
+  end)
+  ws:terminate()
+  s:close(0)
+end
+
+local scenes = { connect, listen, tls, connect, functions, client, server,
+  accepted }
 
 -- ---- one input --------------------------------------------------------------
 
@@ -356,7 +502,7 @@ local function once(data)
   scene(v)
   v.boxes = nil
   things.objects = { nothing }
-  local log, wild = table.concat(v.log, "\n"), v.wild > 0
+  local log, wild = table.concat(v.log, "\n"), v.wild > 0 or v.timed
   v = nil
   see_through()
   return log, wild
