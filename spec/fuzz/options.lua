@@ -4,6 +4,7 @@
 -- docs/reference.md, and what outcomes must be like.
 
 local calls = require "options.calls"
+local good_values = require "options.good"
 local judge = require "options.judge"
 local rules = require "options.rules"
 local values = require "options.values"
@@ -19,50 +20,10 @@ local function nothing() end
 local files = { keylog = true, ca = true, cert = true, key = true, crl = true,
   client_ca = true, ocsp = true }
 local known_text = { staple = true, require = true }
-for _, pem in pairs(things.pem) do known_text[pem] = true end
+for _, text in pairs(things.pem) do known_text[text] = true end
 
-local yes_no = { true, false }
-local times = { 0.5, 1, 10, 4e6, 1e-7, 3 }
-local sizes = { 0, 1, 125, 1000, 1 << 20, 5.0, 1 << 53 }
 local pem = things.pem
-local good = {
-  level = { 0, 6, 9 }, mem_level = { 1, 9 }, min_size = sizes,
-  server_max_window_bits = { 8, 9, 15 }, client_max_window_bits = { 8, 15 },
-  server_no_context_takeover = yes_no, client_no_context_takeover = yes_no,
-  close_timeout = times, open_timeout = times, handshake_timeout = times,
-  upgrade_timeout = times, ping_interval = { 0, false, 1, 20.5 },
-  ping_timeout = { 0, false, 1, 4e6 }, max_message = sizes,
-  max_buffered = sizes, high_water = sizes, low_water = sizes,
-  max_header = sizes, max_connections = sizes, max_topics = sizes,
-  subprotocols = { "chat", { "a", "b" }, {}, { "a", "a" } },
-  redirects = { 0, 1, 20 }, backlog = { 0, 1, 511, 65535 },
-  reuse_port = yes_no, slow_consumer = { "close", "drop", "wait" },
-  origin = { "https://example.com", "null" }, min = { 0.5, 1e308, 30 },
-  origins = { "null", { "https://example.com", "http://a" }, {} },
-  max = { 1, 30, 0.25 }, factor = { 1, 2, 1e308 }, jitter = yes_no,
-  attempts = { 1, math.maxinteger }, stable = { 0, 10 },
-  random = { math.random }, outbox = { "unsent", "drop" },
-  headers = { {}, { a = "b" }, { a = { "b", "c" } }, { host = "x" },
-    { ["sec-websocket-key"] = "x" }, { ["a b"] = "x" }, { a = "\n" } },
-  ca = { pem.root, { pem.root, pem.middle }, "/dev/null/ca" },
-  cert = { pem.leaf, pem.chain, pem.leaf .. pem.key, "/dev/null/crt" },
-  key = { pem.key, pem.other }, password = { "secret", "" },
-  server_name = { "example.com", "127.0.0.1", "a..b", "" },
-  pins = { "sha256/" .. ("A"):rep(43) .. "=", { "sha1/x" } },
-  min_version = { "1.0", "1.2", "1.3" }, max_version = { "1.1", "1.3" },
-  ciphers = { "HIGH", "ECDHE+AESGCM", "none at all" },
-  ciphersuites = { "TLS_AES_128_GCM_SHA256", "x" },
-  groups = { "X25519", "P-256:P-384", "x" }, alpn = { "h2", {}, { "a", "" },
-    ("a"):rep(256) }, session = yes_no, keylog = { "/dev/null/log" },
-  max_depth = { 0, 10, 100 }, strict = yes_no, insecure = yes_no,
-  crl = { "/dev/null/crl", { pem.root } }, crl_check = { "leaf", "chain" },
-  ocsp = { "staple", "require", "/dev/null/ocsp" }, system_ca = yes_no,
-  client_ca = { pem.root }, tickets = yes_no,
-  verify_client = { "none", "request", "require" },
-  sni = { {}, { ["a.example"] = { cert = pem.leaf, key = pem.key } },
-    { ["*.b"] = { cert = pem.leaf .. pem.key }, c = {} } },
-  time = { 0, 1e9, 1.5, 2e9 }, intermediates = { pem.middle, {} },
-}
+local good = good_values(pem)
 
 local function names_of(of)
   local list = {}
@@ -201,14 +162,14 @@ local urls = {
 }
 
 local function url_of(v, name, faults)
-  local how, s = v:byte(), nil
+  local how = v:byte()
   if how < 220 then return v:pick(urls[name]) end
   if how < 240 then
     judge.add(faults, "#1", "")
     faults.sure = true
     return v:pick(urls[name].bad)
   end
-  s = v:value()
+  local s = v:value()
   if type(s) == "string" then s = "?" .. s end
   judge.add(faults, "#1", type(s) == "string" and "" or "string expected")
   faults.sure = true
@@ -495,15 +456,17 @@ function things.meddle()
   collectgarbage()
 end
 
-local function once(data)
+local function play(data)
   local v = values.new(data, things)
   v.log, v.boxes = {}, {}
   local scene = v:pick(scenes)
   scene(v)
-  v.boxes = nil
+  return table.concat(v.log, "\n"), v.wild > 0 or v.timed
+end
+
+local function once(data)
+  local log, wild = play(data)
   things.objects = { nothing }
-  local log, wild = table.concat(v.log, "\n"), v.wild > 0 or v.timed
-  v = nil
   see_through()
   return log, wild
 end

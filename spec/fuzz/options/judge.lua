@@ -48,7 +48,9 @@ end
 
 function add_table(list, t, of, also)
   for name, value in next, t do
-    if type(name) ~= "string" then
+    if type(name) == "number" and of == rules.reconnect then
+      add(list, nil, "unknown option '")
+    elseif type(name) ~= "string" then
       add(list, nil, "options have names; found a key that is a "
         .. type(name))
     elseif of[name] then

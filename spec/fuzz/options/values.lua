@@ -122,7 +122,7 @@ end
 
 function values:table()
   self.depth = self.depth + 1
-  local kind, t = self:byte() % 8, nil
+  local kind, t = self:byte() % 8
   if self.depth > 4 or kind == 0 then t = {}
   elseif kind == 1 then t = cycle()
   elseif kind == 2 then t = self:map()
