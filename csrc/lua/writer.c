@@ -104,6 +104,10 @@ static int writer_write(lua_State *L) {
 static int writer_finish(lua_State *L) {
   struct writer *wr = check(L);
   struct base_error *err = NULL;
+  if (lua_isnil(L, 2) && !lua_isnoneornil(L, 3)) {
+    lua_pushliteral(L, ""); /* somebody has to tell the function */
+    lua_replace(L, 2);
+  }
   if (!lua_isnoneornil(L, 2))
     check_piece(L);
   if (wr->s == NULL || wr->finished)
