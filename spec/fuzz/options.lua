@@ -19,6 +19,8 @@ local function nothing() end
 
 local files = { keylog = true, ca = true, cert = true, key = true, crl = true,
   client_ca = true, ocsp = true }
+judge.note = things.note
+
 local known_text = { staple = true, require = true }
 for _, text in pairs(things.pem) do known_text[text] = true end
 
@@ -208,6 +210,7 @@ end
 local function options_of(v, of, faults)
   local t
   if v:byte() < 240 then t = table_of(v, of) else t = v:value() end
+  judge.seen("options", t)
   if type(t) == "table" and v.wild == 0 then
     tame(t, {})
     judge.faults_of(t, of, faults)
@@ -309,7 +312,9 @@ local function arguments(v, name, row, faults)
     end
   end
   for i, rule in ipairs(row) do
-    judge.add(faults, "#" .. i, rule(args[i]))
+    local says = rule(args[i])
+    judge.seen(name .. i, args[i], says)
+    judge.add(faults, "#" .. i, says)
   end
   return args
 end
@@ -344,6 +349,7 @@ end
 
 local function fields(v, object, known)
   local name, value = v:value(), v:value()
+  if type(value) == "function" then value = nothing end
   if v:byte() < 130 then name = v:pick(known) end
   local says
   if type(name) == "string" and name:find "^on" then

@@ -27,6 +27,48 @@ local function look_at_text(s)
   end
 end
 
+-- ---- what a value is like ---------------------------------------------------
+
+-- Where a bound is near, each whole number counts.
+local bounded = { redirects = true, backlog = true, max_depth = true,
+  level = true, mem_level = true, server_max_window_bits = true,
+  client_max_window_bits = true, close1 = true }
+
+local function number_like(v, name)
+  if v ~= v or v == 1 / 0 or v == -1 / 0 then return tostring(v) end
+  if bounded[name] and math.type(v) == "integer" and v > 7 and v < 70000 then
+    return "n" .. v
+  end
+  return (v < 0 and "-" or v == 0 and "0" or "+")
+    .. (v % 1 == 0 and "whole" or "part") .. (v > 4e6 and " large" or "")
+end
+
+local function string_like(s)
+  local n = #s
+  local long = n == 0 and "0" or n < 60 and "1" or n < 125 and "60"
+    or n < 200 and "125" or "200"
+  return long .. (s:find("\0", 1, true) and "z" or "")
+    .. (s:find "[\1-\31\127]" and "c" or "") .. (utf8.len(s) and "" or "!")
+    .. (s:find "^%a+$" and "a" or "")
+end
+
+local function like(v, name)
+  if type(v) == "number" then return number_like(v, name) end
+  if type(v) == "string" then return string_like(v) end
+  if type(v) == "table" then return "table" .. math.min(rawlen(v), 2) end
+  return type(v) == "boolean" and tostring(v) or type(v)
+end
+
+-- Tells the fuzzer, through judge.note, which rule has seen what. Of a wrong
+-- type all values are alike.
+function judge.seen(name, v, says)
+  local of_type = type(says) == "string"
+    and (says:find(" expected, got " .. type(v), 1, true)
+      or says == "number expected" or says == "string expected"
+      or says == "function expected" or says:find "^must be ")
+  judge.note(name .. " " .. (of_type and "type" or like(v, name)))
+end
+
 -- ---- what is wrong with a table of options ----------------------------------
 
 local add_table
@@ -47,6 +89,7 @@ local function is_plain(name)
 end
 
 function add_table(list, t, of, also)
+  local alone = next(t) ~= nil and next(t, (next(t))) == nil
   for name, value in next, t do
     if type(name) == "number" and of == rules.reconnect then
       add(list, nil, "unknown option '")
@@ -54,7 +97,9 @@ function add_table(list, t, of, also)
       add(list, nil, "options have names; found a key that is a "
         .. type(name))
     elseif of[name] then
-      add(list, name, of[name](value))
+      local says = of[name](value)
+      if alone then judge.seen(name, value, says) end
+      add(list, name, says)
     else
       add(list, is_plain(name) and name or nil, "unknown option '")
     end
