@@ -21,7 +21,7 @@ local files = { keylog = true, ca = true, cert = true, key = true, crl = true,
   client_ca = true, ocsp = true }
 judge.note = things.note
 
-local known_text = { staple = true, require = true }
+local known_text = { staple = true, require = true, ["/dev/null"] = true }
 for _, text in pairs(things.pem) do known_text[text] = true end
 
 local pem = things.pem

@@ -65,7 +65,7 @@ function judge.seen(name, v, says)
   local of_type = type(says) == "string"
     and (says:find(" expected, got " .. type(v), 1, true)
       or says == "number expected" or says == "string expected"
-      or says == "function expected" or says:find "^must be ")
+      or says == "function expected" or says:find "^must be " and type(v) ~= "number")
   judge.note(name .. " " .. (of_type and "type" or like(v, name)))
 end
 
