@@ -67,8 +67,8 @@ local function parse(path)
           to = callee_object or object, callee = callee, count = count }
         count, callee_object = nil, nil
       else
-        local where = object == "driver" and file:find("csrc/", 1, true)
-          and "core" or object
+        local ours = file:find("csrc/", 1, true) or file:find "mmintrin%.h$"
+        local where = object == "driver" and ours and "core" or object
         dump.costs[where] = (dump.costs[where] or 0)
           + tonumber(line:match "%s(%d+)")
       end

@@ -172,6 +172,31 @@ static void finds_one_byte_anywhere_in_ascii(void **state) {
       }
 }
 
+/* Within, across and at the ends of blocks of sixteen, where text is looked at
+** many bytes at a time. */
+static void agrees_on_four_bytes_within_long_text(void **state) {
+  static const uint8_t edges[] = {
+    0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
+    0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff};
+  static const char around[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
+                               "a\xe2\x82\xac\xc3\xa9z";
+  enum { COUNT = sizeof edges, AROUND = sizeof around - 1, SIZE = 3 * AROUND };
+  uint8_t s[SIZE];
+  unsigned i, k;
+  (void)state;
+  assert_int_equal(AROUND, 16);
+  for (i = 0; i < COUNT * COUNT * COUNT * COUNT; i++) {
+    unsigned left = i, at = i % 7 == 0 ? i % (SIZE - 3) : 12 + i % 9;
+    for (k = 0; k < SIZE; k += AROUND)
+      memcpy(s + k, around, AROUND);
+    for (k = 0; k < 4; k++, left /= COUNT)
+      s[at + k] = edges[left % COUNT];
+    if (ws_utf8_valid(s, SIZE) != oracle(s, SIZE))
+      fail_msg("%02x %02x %02x %02x at %u", s[at], s[at + 1], s[at + 2],
+               s[at + 3], at);
+  }
+}
+
 static void an_unfinished_character_is_not_complete(void **state) {
   struct ws_utf8 u = {0, 0, 0};
   (void)state;
@@ -192,6 +217,7 @@ int main(void) {
     cmocka_unit_test(accepts_every_code_point),
     cmocka_unit_test(fails_at_the_first_wrong_byte),
     cmocka_unit_test(finds_one_byte_anywhere_in_ascii),
+    cmocka_unit_test(agrees_on_four_bytes_within_long_text),
     cmocka_unit_test(an_unfinished_character_is_not_complete),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
