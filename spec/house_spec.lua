@@ -12,13 +12,15 @@ local floors = {
     foreign = { "^lua%.h$", "^lauxlib%.h$", "^lualib%.h$" } },
 }
 
--- Headers of C11, and what POSIX adds that these floors need.
+-- Headers of C11, and what POSIX, or a compiler for one processor, adds that
+-- these floors need.
 local standard = {}
 for name in ("assert ctype errno float inttypes limits math setjmp stdarg "
   .. "stdbool stddef stdint stdio stdlib string time"):gmatch "%S+" do
   standard[name .. ".h"] = true
 end
-local posix = {
+local more = {
+  ws = { ["tmmintrin.h"] = true },
   net = { ["arpa/inet.h"] = true, ["netdb.h"] = true, ["netinet/in.h"] = true,
     ["netinet/tcp.h"] = true, ["sys/socket.h"] = true, ["sys/types.h"] = true,
     ["unistd.h"] = true, ["fcntl.h"] = true, ["strings.h"] = true,
@@ -45,7 +47,7 @@ local function allowed(floor, header, own)
     end
     return false
   end
-  if standard[header] or (posix[floor] or {})[header] then return true end
+  if standard[header] or (more[floor] or {})[header] then return true end
   for _, pattern in ipairs(floors[floor].foreign) do
     if header:match(pattern) then return true end
   end
