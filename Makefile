@@ -251,6 +251,13 @@ limits: ## what ends whoever stops in the middle, a table (docs/limits.md)
 	@eval "$$(tools/env)" && UVWSS_TABLE=1 busted spec/limits_spec.lua | \
 	  grep '^|'
 
+.PHONY: interop
+interop: ## compression with others' servers and clients (docs/compression.md)
+	@tools/deps test
+	@$(MAKE) files
+	@eval "$$(tools/env)" && UVWSS_TABLE=1 busted spec/compress_peers_spec.lua | \
+	  grep -E '^(\||##|$$)'
+
 .PHONY: pin
 pin: ## long proof that strings stay whole (spec/long/pin.lua)
 	@tools/deps pin

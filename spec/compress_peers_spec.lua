@@ -1,5 +1,6 @@
 -- Compression with peers that are not ours: parameters by peers, in both roles.
 -- Every message comes back as it was, and fewer bytes than it has are sent.
+-- docs/compression.md has the same table; `make interop` prints it anew.
 
 local certs = require "spec.support.certs"
 local json = require "dkjson"
@@ -50,6 +51,45 @@ local function described(conf)
   return #words == 0 and "nothing" or table.concat(words, ", ")
 end
 
+-- ---- the table ----------------------------------------------------------------
+
+-- What was sent to us, and by us, in percent of the payloads: of a peer in a
+-- role, by what it asks for and what we do.
+local tables, by_title = {}, {}
+
+local function note(title, asked, wanted, to_us, by_us)
+  local one = by_title[title]
+  if not one then
+    one = { title = title, rows = {}, columns = {}, cells = {} }
+    tables[#tables + 1], by_title[title] = one, one
+  end
+  local row, column = described(asked), described(wanted)
+  if not one.cells[row] then
+    one.rows[#one.rows + 1] = row
+    one.cells[row] = {}
+  end
+  if not one.columns[column] then
+    one.columns[#one.columns + 1] = column
+    one.columns[column] = true
+  end
+  one.cells[row][column] = ("%.1f, %.1f"):format(100 * to_us, 100 * by_us)
+end
+
+local function lines_of(one)
+  local lines = { "## " .. one.title, "",
+    "| it asks for | we: " .. table.concat(one.columns, " | we: ") .. " |",
+    "|---" .. ("|--:"):rep(#one.columns) .. "|" }
+  table.sort(one.rows)
+  for _, row in ipairs(one.rows) do
+    local cells = { row }
+    for _, column in ipairs(one.columns) do
+      cells[#cells + 1] = one.cells[row][column] or ""
+    end
+    lines[#lines + 1] = "| " .. table.concat(cells, " | ") .. " |"
+  end
+  return lines
+end
+
 -- Every size as text and as bytes, perhaps in fragments as well.
 local function steps(fragments)
   local list, bytes = {}, 0
@@ -93,7 +133,7 @@ describe("a server of ours, compressed,", function()
   end
 
   -- Visits by all the offers to a server with 'compress'.
-  local function visited(visit, compress, offers, scheme, fragments)
+  local function visited(peer, visit, compress, offers, scheme, fragments)
     local seen = {}
     local s = server.listen({ compress = compress, onmessage = server.echo,
       ping_interval = false,
@@ -130,6 +170,8 @@ describe("a server of ours, compressed,", function()
       local most = bytes * share(compress, offer)
       assert.is_true(one.stats.bytes_in < most, what)
       assert.is_true(one.stats.bytes_out < most, what)
+      note(peer .. " as client, " .. scheme, offer, compress,
+        one.stats.bytes_in / bytes, one.stats.bytes_out / bytes)
       if told[i].opened.extensions then
         assert.matches("permessage%-deflate", told[i].opened.extensions)
       end
@@ -148,11 +190,11 @@ describe("a server of ours, compressed,", function()
     for _, compress in ipairs(confs) do
       it(("with %s, serves %s, whatever that asks for"):format(
         described(compress), name), function()
-        visited(visit, compress, offers, "ws", fragments)
+        visited(name, visit, compress, offers, "ws", fragments)
       end)
     end
     it(("serves %s over TLS"):format(name), function()
-      visited(visit, true, offers, "wss", fragments)
+      visited(name, visit, true, offers, "wss", fragments)
     end)
   end
 end)
@@ -175,7 +217,7 @@ describe("a client of ours, compressed,", function()
   end)
 
   -- Every payload there and back, whole and by a writer.
-  local function converse(peer, asked, compress, scheme)
+  local function converse(name, peer, asked, compress, scheme)
     local what = described(compress)
     local ws = wss.connect(scheme .. "://localhost:" .. peer.port, {
       compress = compress, ping_interval = false,
@@ -206,6 +248,8 @@ describe("a client of ours, compressed,", function()
     local stats, most = ws:stats(), 4 * total * share(asked, compress)
     assert.is_true(stats.bytes_out < most, what)
     assert.is_true(stats.bytes_in < most, what)
+    note(name .. " as server, " .. scheme, asked, compress,
+      stats.bytes_in / (4 * total), stats.bytes_out / (4 * total))
   end
 
   -- It grants no smaller window for what it sends, and so we ask for none.
@@ -213,24 +257,25 @@ describe("a client of ours, compressed,", function()
     local peer <close> = peers.gorilla()
     for _, compress in ipairs { true, both_no, { client_max_window_bits = 10,
       min_size = 0 } } do
-      converse(peer, {}, compress, "ws")
+      converse("gorilla/websocket", peer, {}, compress, "ws")
     end
   end)
 
   it("is served by gorilla/websocket over TLS", function()
     local peer <close> = peers.gorilla { tls = certs "server" }
-    converse(peer, {}, true, "wss")
+    converse("gorilla/websocket", peer, {}, true, "wss")
   end)
 
-  for name, start in pairs { ["python-websockets"] = peers.echo,
-    ["ws on Node"] = peers.node } do
+  for _, one in ipairs { { "python-websockets", peers.echo },
+    { "ws on Node", peers.node } } do
+    local name, start = table.unpack(one)
     for _, asked in ipairs(theirs) do
       it(("is served by %s that asks for %s, whatever we ask for"):format(name,
         described(asked)), function()
         local peer <close> = start { deflate = json.encode(setmetatable(asked,
           { __jsontype = "object" })), host = "localhost" }
         for _, compress in ipairs(ours) do
-          converse(peer, asked, compress, "ws")
+          converse(name, peer, asked, compress, "ws")
         end
       end)
     end
@@ -238,7 +283,7 @@ describe("a client of ours, compressed,", function()
     it(("is served by %s over TLS"):format(name), function()
       local peer <close> = start { deflate = "{}", tls = certs "server",
         host = "localhost" }
-      converse(peer, {}, true, "wss")
+      converse(name, peer, {}, true, "wss")
     end)
 
     it(("is served by %s without it where that has none"):format(name),
@@ -253,5 +298,36 @@ describe("a client of ours, compressed,", function()
         assert.is_true(ws:stats().bytes_in > 10000)
         assert.is_true(ws:stats().bytes_out > 10000)
       end)
+  end
+end)
+
+describe("docs/compression.md", function()
+  -- All but the numbers, which are of the payloads and of zlib's version.
+  local function frame_of(lines)
+    local list = {}
+    for _, line in ipairs(lines) do
+      list[#list + 1] = (line:gsub("%d+%.%d, %d+%.%d", "n"))
+    end
+    return table.concat(list, "\n")
+  end
+
+  it("has all of these", function()
+    local documented = process.read_file "docs/compression.md"
+    local lines = {}
+    for line in documented:gmatch "[^\n]*" do lines[#lines + 1] = line end
+    documented = frame_of(lines)
+    for _, one in ipairs(tables) do
+      assert.is_truthy(documented:find(frame_of(lines_of(one)), 1, true),
+        table.concat(lines_of(one), "\n"))
+    end
+    assert.equal(#tables, select(2, documented:gsub("\n## ", "")))
+  end)
+
+  if os.getenv "UVWSS_TABLE" then
+    it("is printed", function()
+      for _, one in ipairs(tables) do
+        print("\n" .. table.concat(lines_of(one), "\n"))
+      end
+    end)
   end
 end)
