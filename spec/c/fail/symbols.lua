@@ -194,7 +194,7 @@ never [[
   _GLOBAL_OFFSET_TABLE_ __assert_fail __errno_location free link memchr memcmp
   memcpy memmove memset realloc snprintf strchr strcmp strcspn strftime strlen
   strncasecmp strncmp strpbrk strrchr strspn strstr vsnprintf __stack_chk_fail
-  bcmp ceil floor htonl htons ntohs strnlen
+  bcmp ceil floor htonl htons ntohs strnlen __cpu_model
 ]]
 local ignored = { "^lua", "^__asan_", "^__ubsan_", "^__sanitizer_", "^__gcov_",
   "^__tsan_", "^__lsan_", "^__ubsan" }
