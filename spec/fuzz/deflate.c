@@ -2,14 +2,15 @@
 ** Compressed messages (csrc/ws/deflate.c), in and out. An input begins with
 ** eight bytes: the direction and what was agreed on, a limit or a level, the
 ** deflater's memory and what it does at an end, how many messages there are and
-** which pieces the peer is to have at once, and how the bytes are cut. Then comes the length of each
-** message but the last, a byte for each, and then the messages.
+** which pieces the peer is to have at once, and how the bytes are cut. Messages
+** follow, each but the last behind a byte that is its length.
 */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <zlib.h>
 
@@ -22,7 +23,8 @@
 #include "support/inflate.h"
 #include "ws/deflate.h"
 
-enum { HEAD = 8, CUTS_AT = 4, FINALS = 64, CUT_LARGE = 1000 };
+enum { HEAD = 8, CUTS_AT = 4, FINALS = 64 };
+enum { PIECES_MAX = 1000 }; /* of a message; the last has what is left */
 enum { LITTLE = 32 };
 enum { SMALLEST = 256 }; /* of a buffer's memory */
 enum option { OPT_OUT = 1, OPT_TAKEOVER = 2, OPT_BITS_AT = 2, OPT_MORE_AT = 5 };
@@ -50,11 +52,13 @@ static struct bytes next_message(struct bytes *all, unsigned left) {
   return one;
 }
 
-static struct cut cut_of(const uint8_t *head, enum cut_how how, size_t n) {
+static struct cut cut_of(const uint8_t *head, enum cut_how how) {
   struct cut cut = {how, head + CUTS_AT, 0};
-  if (how == CUT_EVERYWHERE && n > CUT_LARGE)
-    cut.how = CUT_AS_TOLD;
   return cut;
+}
+
+static size_t next_piece(struct cut *cut, unsigned *pieces, size_t left) {
+  return ++*pieces < PIECES_MAX ? cut_next(cut, left) : left;
 }
 
 static uint8_t *copy_of(const uint8_t *in, size_t n) {
@@ -91,9 +95,10 @@ static int right_error(struct blob *text, size_t limit, struct bytes m) {
 
 static int inflate_pieces(struct ws_inflater *f, struct base_buf *out,
                           struct bytes m, struct cut cut) {
+  unsigned pieces = 0;
   int err = 0;
   while (m.n > 0 && err == 0) {
-    size_t n = cut_next(&cut, m.n);
+    size_t n = next_piece(&cut, &pieces, m.n);
     uint8_t *copy = copy_of(m.at, n);
     err = ws_inflater_feed(f, copy, n, out);
     free(copy);
@@ -135,7 +140,7 @@ static void go_in(const uint8_t *head, struct bytes all, enum cut_how how) {
     before = text.n;
     base_buf_init(&out, limits[head[1] % 8]);
     right = right_error(&text, out.max, m);
-    err = inflate_pieces(f, &out, m, cut_of(head, how, m.n));
+    err = inflate_pieces(f, &out, m, cut_of(head, how));
     MUST(err == right);
     MUST(before + out.len <= text.n);
     MUST(err != 0 || before + out.len == text.n);
@@ -224,7 +229,7 @@ static void we_read_it(struct out *o) {
   struct bytes m = {o->packed.mem, o->packed.n};
   struct base_buf back;
   base_buf_init(&back, o->text.n - o->before);
-  MUST(inflate_pieces(o->ours, &back, m, cut_of(o->head, CUT_AS_TOLD, m.n)) ==
+  MUST(inflate_pieces(o->ours, &back, m, cut_of(o->head, CUT_AS_TOLD)) ==
        0);
   MUST(back.len == back.max);
   MUST(back.len == 0 || memcmp(base_buf_data(&back), o->text.mem + o->before,
@@ -236,8 +241,8 @@ static void its_pieces(struct out *o, struct bytes m, struct cut cut) {
   bool empty = (o->head[2] & END_EMPTY) != 0, last = false;
   unsigned pieces = 0;
   while (!last) {
-    size_t n = cut_next(&cut, m.n);
-    bool flush = (o->head[3] >> (2 + pieces++ % 6) & 1) != 0;
+    bool flush = (o->head[3] >> (2 + pieces % 6) & 1) != 0;
+    size_t n = next_piece(&cut, &pieces, m.n);
     last = empty ? m.n == 0 : m.n == n;
     blob_put(&o->text, m.at, n);
     deflate_piece(o, m.at, n,
@@ -299,7 +304,7 @@ static void go_out(const uint8_t *head, struct bytes all, enum cut_how how) {
     m.n = more.n;
     if (!takes_over(head))
       forget(&o, m);
-    one_message(&o, m, cut_of(head, how, m.n));
+    one_message(&o, m, cut_of(head, how));
     blob_free(&more);
   }
   ws_deflater_free(o.d);
@@ -308,8 +313,14 @@ static void go_out(const uint8_t *head, struct bytes all, enum cut_how how) {
   blob_free(&o.text);
 }
 
+/* Of the processor. */
+static double seconds(void) {
+  return (double)clock() / (double)CLOCKS_PER_SEC;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct bytes all = {data + HEAD, size - HEAD};
+  double start = seconds();
   int how;
   if (size < HEAD)
     return 0;
@@ -319,5 +330,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     else
       go_in(data, all, (enum cut_how)how);
   }
+  MUST(seconds() - start < fuzz_limit_seconds);
   return 0;
 }
