@@ -4,13 +4,15 @@
 ** RFC 7692, 5 and 7.1), and then frames in both directions. An input begins
 ** with eight bytes: the wishes of the client (two) and of the server (two), and
 ** how bytes are cut. Behind them are things to say (say.h), said by the client
-** first, and then by the server.
+** first, and then by the server. What is wrong in the same way on both sides is
+** for a third reader (rfc6455.h).
 */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/sha.h>
 
@@ -26,7 +28,9 @@
 #include "ws/handshake.h"
 #include "ws/protocol.h"
 
-enum { HEAD = 8, CUTS_AT = 4, MESSAGE_MAX = 1 << 20, CUT_LARGE = 2000 };
+enum { HEAD = 8, CUTS_AT = 4, MESSAGE_MAX = 1 << 20 };
+enum { PIECES_MAX = 2000 };   /* of what is heard; the last has what is left */
+enum { READ_LARGE = 100000 }; /* too much for the third reader, who is slow */
 enum wish { WISH_ON = 1, WISH_SERVER_ALONE = 2, WISH_CLIENT_ALONE = 4,
             WISH_PARTS = 8, WISH_PROTOCOLS = 16 };
 
@@ -234,23 +238,43 @@ static void feed(struct listener *l, const uint8_t *in, size_t n) {
   free(copy);
 }
 
+static bool takes_over(const struct shake *s, bool by_server) {
+  return by_server ? !s->deal.server_no_context_takeover
+                   : !s->deal.client_no_context_takeover;
+}
+
+static void read_by_the_book(const struct shake *s, const struct said *said,
+                             bool by_server) {
+  struct rfc6455_view view;
+  struct rfc6455 as;
+  if (said->events.n > READ_LARGE)
+    return;
+  as.server = !by_server;
+  as.deflate = s->deal.on;
+  as.takeover = s->deal.on && takes_over(s, by_server);
+  as.max_message = said->most;
+  rfc6455_read(&view, &as, said->wire.mem, said->wire.n);
+  MUST(view.errors == 0);
+  MUST(blob_same(&view.events, &said->events));
+  MUST(view.frames == said->frames && view.midway == said->midway);
+  rfc6455_free(&view);
+}
+
 static void listen_to(const struct shake *s, const struct said *said,
                       bool by_server, enum cut_how how) {
   struct cut cut = {how, s->head + CUTS_AT, 0};
   const uint8_t *at = said->wire.mem;
   size_t left = said->wire.n;
+  unsigned pieces = 0;
   struct listener l;
   memset(&l, 0, sizeof l);
-  if (how == CUT_EVERYWHERE && left > CUT_LARGE)
-    cut.how = CUT_AS_TOLD;
-  ws_protocol_init(&l.p, by_server ? WS_CLIENT : WS_SERVER, MESSAGE_MAX);
+  ws_protocol_init(&l.p, by_server ? WS_CLIENT : WS_SERVER,
+                   how == CUT_AS_TOLD ? said->most : MESSAGE_MAX);
   if (s->deal.on)
-    ws_protocol_set_deflate(&l.p, by_server
-                                      ? !s->deal.server_no_context_takeover
-                                      : !s->deal.client_no_context_takeover);
+    ws_protocol_set_deflate(&l.p, takes_over(s, by_server));
   l.p.fragments = (s->head[by_server ? 0 : 2] & WISH_PARTS) != 0;
   while (left > 0) {
-    size_t n = cut_next(&cut, left);
+    size_t n = ++pieces < PIECES_MAX ? cut_next(&cut, left) : left;
     feed(&l, at, n);
     at += n;
     left -= n;
@@ -263,7 +287,13 @@ static void listen_to(const struct shake *s, const struct said *said,
   blob_free(&l.part);
 }
 
+/* Of the processor. */
+static double seconds(void) {
+  return (double)clock() / (double)CLOCKS_PER_SEC;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  double start = seconds();
   struct shake s;
   int how, role;
   if (size < HEAD)
@@ -279,12 +309,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     say.bits = !s.deal.on ? 0
                : role == 1 ? s.deal.server_window_bits
                            : s.deal.client_window_bits;
-    say.takeover = role == 1 ? !s.deal.server_no_context_takeover
-                             : !s.deal.client_no_context_takeover;
+    say.takeover = takes_over(&s, role == 1);
     say_all(&said, &say, data + HEAD, size - HEAD);
+    read_by_the_book(&s, &said, role == 1);
     for (how = 0; how < CUT_COUNT; how++)
       listen_to(&s, &said, role == 1, (enum cut_how)how);
     said_free(&said);
   }
+  MUST(seconds() - start < fuzz_limit_seconds);
   return 0;
 }

@@ -13,7 +13,8 @@
 
 enum what { SAY_TEXT, SAY_BINARY, SAY_TEXT_BEGUN, SAY_BINARY_BEGUN, SAY_MORE,
             SAY_END, SAY_PING, SAY_PONG, SAY_CLOSE = 15 };
-enum { DEFLATED = 16, ROOM = 512, THINGS_MAX = 64, LEVEL = 6, MEMORY = 5 };
+enum { DEFLATED = 16, SHARED = 32, THINGS_MAX = 64, LEVEL = 6, MEMORY = 5 };
+enum { ROOM = 512, STEP = 900 }; /* of one frame, and what goes into it */
 
 struct speaker {
   struct said *out;
@@ -68,21 +69,32 @@ static void put_frame(struct speaker *s, bool fin, bool rsv1, unsigned opcode,
   free(masked);
 }
 
-/* As many frames as there are rooms full. */
+static struct ws_deflater *new_deflater(const struct speaker *s) {
+  struct ws_deflater *d = ws_deflater_new(s->how->bits, LEVEL, MEMORY);
+  MUST(d != NULL);
+  return d;
+}
+
+/* As many frames as there are rooms and steps. */
 static void put_deflated(struct speaker *s, bool fin, unsigned opcode,
                          const struct blob *payload) {
   const uint8_t *at = payload->mem;
   size_t left = payload->n;
   bool done = false;
   if (s->d == NULL)
-    s->d = ws_deflater_new(s->how->bits, LEVEL, MEMORY);
-  MUST(s->d != NULL);
+    s->d = new_deflater(s);
   while (!done) {
+    enum ws_deflate_flush flush = fin ? WS_DEFLATE_END : WS_DEFLATE_PIECE;
     uint8_t room[ROOM];
     struct blob piece = {room, sizeof room, sizeof room};
     size_t used = left;
+    if (used > STEP) {
+      used = STEP;
+      flush = WS_DEFLATE_MORE;
+    }
     done = ws_deflater_run(s->d, left > 0 ? at : room, &used, room, &piece.n,
-                           fin ? WS_DEFLATE_END : WS_DEFLATE_PIECE);
+                           flush) &&
+           flush != WS_DEFLATE_MORE;
     put_frame(s, fin && done, opcode != WS_CONTINUATION, opcode, &piece);
     opcode = WS_CONTINUATION;
     left -= used;
@@ -91,6 +103,32 @@ static void put_deflated(struct speaker *s, bool fin, unsigned opcode,
   }
   if (fin && !s->how->takeover)
     ws_deflater_reset(s->d);
+}
+
+/* One frame. The peer's window moves over it and ours does not: what we say
+** next refers to nothing before. */
+static void put_shared(struct speaker *s, unsigned opcode,
+                       const struct blob *payload) {
+  struct ws_deflater *d = new_deflater(s);
+  struct blob packed = {NULL, 0, 0};
+  const uint8_t *at = payload->mem;
+  size_t left = payload->n;
+  bool done = false;
+  while (!done) {
+    uint8_t room[ROOM];
+    size_t used = left, made = sizeof room;
+    done = ws_deflater_run(d, left > 0 ? at : room, &used, room, &made,
+                           WS_DEFLATE_END);
+    blob_put(&packed, room, made);
+    left -= used;
+    if (left > 0)
+      at += used;
+  }
+  put_frame(s, true, true, opcode, &packed);
+  if (s->d != NULL)
+    ws_deflater_reset(s->d);
+  ws_deflater_free(d);
+  blob_free(&packed);
 }
 
 static void put_data(struct speaker *s, bool fin, unsigned opcode,
@@ -111,7 +149,12 @@ static void say_data(struct speaker *s, bool first, bool last, unsigned what,
     opcode = s->opcode = what % 2 == 0 ? WS_TEXT : WS_BINARY;
   }
   blob_put(&s->message, payload->mem, payload->n);
-  put_data(s, last, opcode, payload);
+  if (s->message.n > s->out->most)
+    s->out->most = s->message.n;
+  if (first && last && s->deflates && (what & SHARED) != 0)
+    put_shared(s, opcode, payload);
+  else
+    put_data(s, last, opcode, payload);
   s->in_message = !last;
   if (!last)
     return;

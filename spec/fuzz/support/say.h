@@ -3,10 +3,11 @@
 ** the manner of engine/conn_write: by ws/frame, ws/mask and ws/deflate.
 **
 ** Each is two bytes and a text. The first byte: what (0 to 7: a whole text, a
-** whole binary message, the same begun, more of it, its end, a ping, a pong; 15:
-** a close; others as their lower three bits), 16: compressed where that was
-** agreed on, and in its upper two bits how often the text is repeated: 1, 4, 16
-** or 64 times. The second: the text's length.
+** whole binary message, the same begun, more of it, its end, a ping, a pong;
+** 15: a close; others as their lower three bits), 16: compressed where that was
+** agreed on, 32: a whole message is compressed as for many receivers, by nobody
+** in particular (engine/share), and in its upper two bits how often the text is
+** repeated: 1, 4, 16 or 64 times. The second: the text's length.
 */
 #ifndef FUZZ_SAY_H
 #define FUZZ_SAY_H
@@ -25,6 +26,7 @@ struct said {
   struct blob wire;
   struct blob events; /* rfc6455_note, one behind the other */
   uint64_t frames;
+  size_t most;        /* of one message, be it whole or not */
   bool midway;        /* a message is not whole */
 };
 
