@@ -25,6 +25,7 @@
 
 enum { HEAD = 8, CUTS_AT = 4, FINALS = 64 };
 enum { PIECES_MAX = 1000 }; /* of a message; the last has what is left */
+enum { LOOKS_MAX = 4 };     /* at what there is of it, behind the first ones */
 enum { LITTLE = 32 };
 enum { SMALLEST = 256 }; /* of a buffer's memory */
 enum option { OPT_OUT = 1, OPT_TAKEOVER = 2, OPT_BITS_AT = 2, OPT_MORE_AT = 5 };
@@ -93,19 +94,35 @@ static int right_error(struct blob *text, size_t limit, struct bytes m) {
   return end == INFLATE_BETWEEN ? 0 : BASE_ERR_DEFLATE;
 }
 
+/* Whatever could be known by now of a message is there. What is in 'before' may
+** be referred to. */
+static void is_there(const struct base_buf *out, struct bytes before,
+                     const uint8_t *in, size_t n) {
+  struct blob all = {NULL, 0, 0};
+  enum inflate_end end;
+  blob_put(&all, before.at, before.n);
+  end = inflate_slowly(&all, out->max, in, n, FINALS);
+  MUST(end != INFLATE_FULL);
+  MUST(end == INFLATE_WRONG || all.n == before.n + out->len);
+  blob_free(&all);
+}
+
 static int inflate_pieces(struct ws_inflater *f, struct base_buf *out,
-                          struct bytes m, struct cut cut) {
+                          struct bytes before, struct bytes m,
+                          struct cut cut) {
   unsigned pieces = 0;
+  size_t at = 0;
   int err = 0;
-  while (m.n > 0 && err == 0) {
-    size_t n = next_piece(&cut, &pieces, m.n);
-    uint8_t *copy = copy_of(m.at, n);
+  while (at < m.n && err == 0) {
+    size_t n = next_piece(&cut, &pieces, m.n - at);
+    uint8_t *copy = copy_of(m.at + at, n);
     err = ws_inflater_feed(f, copy, n, out);
     free(copy);
     MUST(out->len <= out->max);
     MUST(out->cap <= SMALLEST || out->cap <= out->max);
-    m.at += n;
-    m.n -= n;
+    at += n;
+    if (err == 0 && pieces <= LOOKS_MAX)
+      is_there(out, before, m.at, at);
   }
   if (err == 0)
     err = ws_inflater_end(f, out);
@@ -129,7 +146,7 @@ static void go_in(const uint8_t *head, struct bytes all, enum cut_how how) {
   int err = 0;
   for (; left > 0 && err == 0; left--) {
     struct bytes m = next_message(&all, left);
-    size_t before;
+    struct bytes before;
     struct base_buf out;
     int right;
     if (!takes_over(head)) {
@@ -137,15 +154,16 @@ static void go_in(const uint8_t *head, struct bytes all, enum cut_how how) {
       blob_free(&text);
       memset(&text, 0, sizeof text);
     }
-    before = text.n;
+    before.n = text.n;
     base_buf_init(&out, limits[head[1] % 8]);
     right = right_error(&text, out.max, m);
-    err = inflate_pieces(f, &out, m, cut_of(head, how));
+    before.at = text.mem;
+    err = inflate_pieces(f, &out, before, m, cut_of(head, how));
     MUST(err == right);
-    MUST(before + out.len <= text.n);
-    MUST(err != 0 || before + out.len == text.n);
+    MUST(before.n + out.len <= text.n);
+    MUST(err != 0 || before.n + out.len == text.n);
     MUST(out.len == 0 ||
-         memcmp(base_buf_data(&out), text.mem + before, out.len) == 0);
+         memcmp(base_buf_data(&out), text.mem + before.n, out.len) == 0);
     base_buf_free(&out);
   }
   ws_inflater_free(f);
@@ -226,11 +244,12 @@ static void zlib_reads_it(struct out *o, const struct blob *packed) {
 }
 
 static void we_read_it(struct out *o) {
+  struct bytes before = {o->text.mem, o->before};
   struct bytes m = {o->packed.mem, o->packed.n};
+  struct cut cut = cut_of(o->head, CUT_AS_TOLD);
   struct base_buf back;
   base_buf_init(&back, o->text.n - o->before);
-  MUST(inflate_pieces(o->ours, &back, m, cut_of(o->head, CUT_AS_TOLD)) ==
-       0);
+  MUST(inflate_pieces(o->ours, &back, before, m, cut) == 0);
   MUST(back.len == back.max);
   MUST(back.len == 0 || memcmp(base_buf_data(&back), o->text.mem + o->before,
                                back.len) == 0);

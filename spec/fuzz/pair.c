@@ -257,6 +257,7 @@ static void read_by_the_book(const struct shake *s, const struct said *said,
   MUST(view.errors == 0);
   MUST(blob_same(&view.events, &said->events));
   MUST(view.frames == said->frames && view.midway == said->midway);
+  MUST(!said->midway || blob_same(&view.partial, &said->part));
   rfc6455_free(&view);
 }
 
@@ -282,6 +283,8 @@ static void listen_to(const struct shake *s, const struct said *said,
   MUST(blob_same(&l.events, &said->events));
   MUST(l.p.frames == said->frames);
   MUST(ws_protocol_midway(&l.p) == said->midway);
+  if (said->midway && l.p.fragments) /* all of it is there to be read */
+    MUST(blob_same(&l.part, &said->part));
   ws_protocol_deinit(&l.p);
   blob_free(&l.events);
   blob_free(&l.part);

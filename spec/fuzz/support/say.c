@@ -240,11 +240,12 @@ void say_all(struct said *out, const struct say *how, const uint8_t *in,
     say(&s, what, text);
   }
   out->midway = s.in_message;
+  out->part = s.message;
   ws_deflater_free(s.d);
-  blob_free(&s.message);
 }
 
 void said_free(struct said *s) {
   blob_free(&s->wire);
   blob_free(&s->events);
+  blob_free(&s->part);
 }

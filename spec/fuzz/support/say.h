@@ -28,6 +28,7 @@ struct said {
   uint64_t frames;
   size_t most;        /* of one message, be it whole or not */
   bool midway;        /* a message is not whole */
+  struct blob part;   /* and this is what there is of it */
 };
 
 void say_all(struct said *out, const struct say *how, const uint8_t *in,
