@@ -60,10 +60,6 @@ static bool go_on(struct ws_utf8 *u, uint8_t c) {
   return true;
 }
 
-static bool is_more(uint8_t c) {
-  return (c & 0xc0) == 0x80;
-}
-
 /* ---- sixteen bytes at a time --------------------------------------------- */
 
 #if defined(__x86_64__)
@@ -128,6 +124,10 @@ static __m128i faults(__m128i before, __m128i now) {
       _mm_subs_epu8(three, _mm_set1_epi8((char)(0xf0 - 0x80))));
   due = _mm_and_si128(due, _mm_set1_epi8((char)TWO));
   return _mm_xor_si128(due, _mm_and_si128(_mm_and_si128(a, b), c));
+}
+
+static bool is_more(uint8_t c) {
+  return (c & 0xc0) == 0x80;
 }
 
 /* So many bytes are known to be good, up to the end of a sequence. */
