@@ -258,13 +258,13 @@ static struct base_error *trust_item(X509_STORE *store, const char *item,
     f.store = store;
     f.option = option;
     err = tls_file_each(item, trust_entry, &f);
+    if (err != NULL || f.found > 0)
+      return err;
     tls_text_clean(shown, sizeof shown, item, strlen(item), false);
-    if (err == NULL && f.found == 0)
-      err = base_error_new(BASE_KIND_TLS, "no_certificate",
-                           "there is no file with a certificate in the folder "
-                           "\"%s\"",
-                           shown);
-    return err;
+    return base_error_new(BASE_KIND_TLS, "no_certificate",
+                          "there is no file with a certificate in the folder "
+                          "\"%s\"",
+                          shown);
   }
   err = source_open(&s, item, option);
   if (err == NULL)
