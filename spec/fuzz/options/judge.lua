@@ -123,8 +123,9 @@ function judge.add(list, name, says)
 end
 
 -- What a function of the user's does, in the middle of a call: at no line.
-function judge.may_add(list, says)
-  list.elsewhere = says
+function judge.may_add(list, ...)
+  list.elsewhere = {}
+  for _, says in ipairs { ... } do list.elsewhere[says] = true end
 end
 
 local function names_one(text, faults)
@@ -162,7 +163,7 @@ local function raised(text, faults, wild)
   if wild and type(text) ~= "string" then return "raised" end
   if wild and text:find "spoon" then return "raised" end
   look_at_text(text)
-  if wild or text == faults.elsewhere then return "raised" end
+  if wild or faults.elsewhere and faults.elsewhere[text] then return "raised" end
   must(text:sub(1, 8) == "user:1: ", "not at the caller's line:", text)
   must(names_one(text, faults), "raised", text, "for", listed(faults))
   return #faults == 1 and text or "raised"
