@@ -159,7 +159,7 @@ fail: ## make calls of libuv, OpenSSL and the system fail (spec/c/fail)
 	@$(SUITE) out=build/asan lua=no c=build/asan/fail slow=5
 
 .PHONY: tsan
-tsan: ## two Lua states in two threads under ThreadSanitizer (spec/c/tsan)
+tsan: ## Lua states in threads of their own under ThreadSanitizer (spec/c/tsan)
 	@tools/deps tsan
 	@$(MAKE) VARIANT=tsan build/tsan/states
 	@$(SUITE) out=build/tsan lua=no c=build/tsan/states wrap='setarch -R'

@@ -7,7 +7,7 @@
 ** Of each function the first, second and third call, and then each at twice as
 ** many, up to the last that a scenario makes; and the first five in a row.
 ** After each run what ../oom/scene.h says holds, and no descriptor is lost.
-** Without 'full', a function that has failed often enough in other scenarios
+** Without 'full' (or UVWSS_FAIL=full), a function that has failed often enough in other scenarios
 ** is left alone in the later ones.
 */
 #include <stdbool.h>

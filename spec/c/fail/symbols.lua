@@ -1,7 +1,7 @@
 -- The calls that csrc makes, and how each may fail by its documentation. Writes
--- assembly: for each a function of another name that asks fail_now (calls.h)
--- whether this call is to fail, and otherwise jumps to the real one, with all
--- arguments where they are. And the list that has csrc call these.
+-- assembly (of x86-64): for each a function of another name that asks fail_now
+-- (calls.c) whether this call is to fail, and otherwise jumps to the real one,
+-- with all arguments where they are. And the list that has csrc call these.
 --
 --   nm -u OBJECT | lua5.4 symbols.lua ASSEMBLY REDEFINITIONS
 --
@@ -168,7 +168,7 @@ never [[
 -- a good certificate or text would be taken for a bad one: that is for the
 -- scenarios that have bad ones.
 never [[
-  ASN1_TIME_compare_ EVP_DecodeBlock EVP_EncodeBlock OCSP_basic_verify
+  EVP_DecodeBlock EVP_EncodeBlock OCSP_basic_verify
   PEM_read_bio PEM_read_bio_PrivateKey PEM_read_bio_X509_AUX
   PEM_read_bio_X509_CRL X509_check_ca X509_check_host X509_check_ip
   X509_get_ext_d2i X509_get_extended_key_usage X509_get_extension_flags
