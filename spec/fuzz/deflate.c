@@ -62,14 +62,6 @@ static size_t next_piece(struct cut *cut, unsigned *pieces, size_t left) {
   return ++*pieces < PIECES_MAX ? cut_next(cut, left) : left;
 }
 
-static uint8_t *copy_of(const uint8_t *in, size_t n) {
-  uint8_t *copy = (uint8_t *)malloc(n > 0 ? n : 1);
-  MUST(copy != NULL);
-  if (n > 0)
-    memcpy(copy, in, n);
-  return copy;
-}
-
 /* ---- in ------------------------------------------------------------------ */
 
 /* What a message is, found out from all of it at once: 0 or an error. What was
@@ -115,7 +107,7 @@ static int inflate_pieces(struct ws_inflater *f, struct base_buf *out,
   int err = 0;
   while (at < m.n && err == 0) {
     size_t n = next_piece(&cut, &pieces, m.n - at);
-    uint8_t *copy = copy_of(m.at + at, n);
+    uint8_t *copy = blob_copy(m.at + at, n);
     err = ws_inflater_feed(f, copy, n, out);
     free(copy);
     MUST(out->len <= out->max);
@@ -186,7 +178,7 @@ struct out {
 /* One piece, into room that differs from call to call. */
 static void deflate_piece(struct out *o, const uint8_t *in, size_t n,
                           enum ws_deflate_flush flush) {
-  uint8_t *copy = copy_of(in, n), *at = copy;
+  uint8_t *copy = blob_copy(in, n), *at = copy;
   size_t idle = 0;
   bool done = false;
   while (!done) {

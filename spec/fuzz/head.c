@@ -101,10 +101,8 @@ static void look_at_memory(const struct ws_head *h, size_t limit, size_t fed) {
 
 /* One piece, from memory of its own size. */
 static long feed(struct ws_head *h, const uint8_t *in, size_t n) {
-  uint8_t *copy = (uint8_t *)malloc(n > 0 ? n : 1);
+  uint8_t *copy = blob_copy(in, n);
   long got;
-  MUST(copy != NULL);
-  memcpy(copy, in, n);
   got = ws_head_feed(h, copy, n);
   memset(copy, 0xa5, n);
   free(copy);

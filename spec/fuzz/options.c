@@ -15,16 +15,11 @@
 
 #include <fcntl.h>
 
-#include <lauxlib.h>
-#include <lua.h>
-#include <lualib.h>
-
 #include "base/mem.h"
 #include "fuzz.h"
+#include "oom/state.h"
 #include "support/broken.h"
 #include "support/forge.h"
-
-int luaopen_uvwss_core(lua_State *L);
 
 enum { DESCRIPTORS = 64 };
 
@@ -122,13 +117,7 @@ static void push_things(lua_State *L) {
 
 /* Stack: the input. */
 static int play(lua_State *L) {
-  luaL_openlibs(L);
-  (void)luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_uvwss_core);
-  lua_setfield(L, -2, "uvwss.core");
-  lua_getglobal(L, "package");
-  lua_pushliteral(L, "lua/?.lua;lua/?/init.lua;spec/fuzz/?.lua");
-  lua_setfield(L, -2, "path");
+  state_open(L, "lua/?.lua;lua/?/init.lua;spec/fuzz/?.lua");
   if (luaL_loadfile(L, "spec/fuzz/options.lua") != LUA_OK)
     return lua_error(L);
   push_things(L);

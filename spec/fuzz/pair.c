@@ -224,10 +224,8 @@ static void hear(struct listener *l, const struct ws_event *ev) {
 }
 
 static void feed(struct listener *l, const uint8_t *in, size_t n) {
-  uint8_t *copy = (uint8_t *)malloc(n > 0 ? n : 1);
+  uint8_t *copy = blob_copy(in, n);
   struct ws_event ev;
-  MUST(copy != NULL);
-  memcpy(copy, in, n);
   ws_protocol_feed(&l->p, copy, n);
   for (;;) {
     ws_protocol_poll(&l->p, &ev);

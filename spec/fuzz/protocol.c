@@ -106,17 +106,9 @@ static bool in_parts(const struct run *r) {
   return (r->head[3] >> (r->messages % 8) & 1) != 0;
 }
 
-static uint8_t *copy_of(const uint8_t *in, size_t n) {
-  uint8_t *copy = (uint8_t *)malloc(n > 0 ? n : 1);
-  MUST(copy != NULL);
-  if (n > 0)
-    memcpy(copy, in, n);
-  return copy;
-}
-
 /* From memory of its own size, gone before the next feed. */
 static void feed(struct run *r, const uint8_t *in, size_t n, bool pause) {
-  uint8_t *now = copy_of(in, n), *rest, *next;
+  uint8_t *now = blob_copy(in, n), *rest, *next;
   struct ws_event ev;
   r->fed += (unsigned)n;
   ws_protocol_feed(&r->p, now, n);
@@ -129,7 +121,7 @@ static void feed(struct run *r, const uint8_t *in, size_t n, bool pause) {
     look_at(r, &ev);
     if (pause) {
       n = ws_protocol_rest(&r->p, &rest);
-      next = copy_of(rest, n);
+      next = blob_copy(rest, n);
       free(now);
       now = next;
       ws_protocol_feed(&r->p, now, n);

@@ -10,17 +10,12 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
-#include <lauxlib.h>
-#include <lua.h>
-#include <lualib.h>
-
 #include <openssl/crypto.h>
 
 #include "echo.h"
 #include "heap.h"
 #include "raw.h"
-
-int luaopen_uvwss_core(lua_State *L);
+#include "state.h"
 
 enum { HANG_SECONDS = 60, WARM_RUNS = 13 };
 
@@ -88,34 +83,13 @@ static int wrong(lua_State *L) {
   return 0;
 }
 
-static void set_number(lua_State *L, const char *name, int value) {
-  lua_pushinteger(L, value);
-  lua_setglobal(L, name);
-}
-
-static void set_text(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setglobal(L, name);
-}
-
 static int set_up(lua_State *L) {
-  luaL_openlibs(L);
-  (void)luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_uvwss_core);
-  lua_setfield(L, -2, "uvwss.core");
-  lua_getglobal(L, "package");
-  lua_pushliteral(L, "lua/?.lua;lua/?/init.lua");
-  lua_setfield(L, -2, "path");
-  set_number(L, "PORT", server.port);
-  set_number(L, "TLS_PORT", server.tls_port);
-  set_number(L, "IMPOSTOR_PORT", server.impostor_port);
-  set_number(L, "TURN", (int)turn++);
-  set_number(L, "PART", part + 1);
-  set_text(L, "CA", server.ca);
-  set_text(L, "CERT", server.cert);
-  set_text(L, "KEY", server.key);
-  set_text(L, "FOLDER", folder);
-  set_text(L, "TROUBLE", trouble->program);
+  state_open(L, "lua/?.lua;lua/?/init.lua");
+  state_knows(L, &server);
+  state_number(L, "TURN", turn++);
+  state_number(L, "PART", part + 1);
+  state_text(L, "FOLDER", folder);
+  state_text(L, "TROUBLE", trouble->program);
   raw_set_up(L);
   lua_pushcfunction(L, quit);
   lua_setglobal(L, "quit");

@@ -13,13 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <lauxlib.h>
-#include <lua.h>
-#include <lualib.h>
-
 #include "../oom/echo.h"
-
-int luaopen_uvwss_core(lua_State *L);
+#include "../oom/state.h"
 
 enum { THREADS_MAX = 16, SECONDS = 110 };
 
@@ -32,16 +27,6 @@ struct job {
   pthread_t thread;
   int number;
 };
-
-static void set_number(lua_State *L, const char *name, long value) {
-  lua_pushinteger(L, value);
-  lua_setglobal(L, name);
-}
-
-static void set_text(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setglobal(L, name);
-}
 
 /* exchange(port, tls_port): those of the next thread, once all have told. */
 static int exchange(lua_State *L) {
@@ -60,20 +45,9 @@ static int exchange(lua_State *L) {
 static int perform(lua_State *L) {
   const struct job *job = (const struct job *)lua_touserdata(L, 1);
   const char *file = luaL_checkstring(L, 2);
-  luaL_openlibs(L);
-  (void)luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_uvwss_core);
-  lua_setfield(L, -2, "uvwss.core");
-  lua_getglobal(L, "package");
-  lua_pushliteral(L, "lua/?.lua;lua/?/init.lua");
-  lua_setfield(L, -2, "path");
-  set_number(L, "PORT", server.port);
-  set_number(L, "TLS_PORT", server.tls_port);
-  set_number(L, "IMPOSTOR_PORT", server.impostor_port);
-  set_number(L, "NUMBER", job->number);
-  set_text(L, "CA", server.ca);
-  set_text(L, "CERT", server.cert);
-  set_text(L, "KEY", server.key);
+  state_open(L, "lua/?.lua;lua/?/init.lua");
+  state_knows(L, &server);
+  state_number(L, "NUMBER", job->number);
   lua_pushinteger(L, job->number);
   lua_pushcclosure(L, exchange, 1);
   lua_setglobal(L, "exchange");

@@ -2,27 +2,11 @@
 ** How inputs of head.c are changed: mostly as the lines that they are, and by
 ** words of the handshake. Only libFuzzer calls it.
 */
-#include <stdint.h>
+#include "mutate.h"
+
 #include <string.h>
 
 enum { HEAD = 8, SCRATCH = 8192, LINES_MAX = 64 };
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
-                               unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
-                                 const uint8_t *b, size_t b_size,
-                                 uint8_t *out, size_t max, unsigned seed);
-
-static uint32_t dice_state;
-
-/* 0 to n - 1 (xorshift). */
-static size_t dice(size_t n) {
-  dice_state ^= dice_state << 13;
-  dice_state ^= dice_state >> 17;
-  dice_state ^= dice_state << 5;
-  return n > 0 ? dice_state % n : 0;
-}
 
 /* ---- words --------------------------------------------------------------- */
 
@@ -131,7 +115,7 @@ static void change_head(uint8_t *head) {
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
                                unsigned seed) {
   struct text t;
-  dice_state = seed * 2654435761u + 1;
+  dice_seed(seed);
   if (size < HEAD || max <= HEAD || dice(20) == 0)
     return LLVMFuzzerMutate(data, size, max);
   if (dice(5) == 0)
@@ -151,7 +135,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
                                  uint8_t *out, size_t max, unsigned seed) {
   struct text t;
   size_t from;
-  dice_state = seed * 2654435761u + 1;
+  dice_seed(seed);
   if (a_size < HEAD || b_size < HEAD || a_size > max)
     return 0;
   memcpy(out, a, a_size);

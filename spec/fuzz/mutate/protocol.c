@@ -2,28 +2,13 @@
 ** How inputs of protocol.c are changed: mostly as the frames that they are,
 ** so that lengths and masks stay right. Only libFuzzer calls it.
 */
+#include "mutate.h"
+
 #include <string.h>
 
 #include "support/records.h"
 
 enum { HEAD = RECORDS_HEAD, SCRATCH = 4096 };
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
-                               unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
-                                 const uint8_t *b, size_t b_size,
-                                 uint8_t *out, size_t max, unsigned seed);
-
-static uint32_t dice_state;
-
-/* 0 to n - 1 (xorshift). */
-static size_t dice(size_t n) {
-  dice_state ^= dice_state << 13;
-  dice_state ^= dice_state >> 17;
-  dice_state ^= dice_state << 5;
-  return n > 0 ? dice_state % n : 0;
-}
 
 /* ---- frames -------------------------------------------------------------- */
 
@@ -187,7 +172,7 @@ static size_t write_down(uint8_t *out, size_t max) {
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
                                unsigned seed) {
-  dice_state = seed * 2654435761u + 1;
+  dice_seed(seed);
   if (size < HEAD || dice(40) == 0)
     return LLVMFuzzerMutate(data, size, max);
   if (dice(6) == 0)
@@ -209,7 +194,7 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
   struct frames *f = &frames;
   size_t i, n, from;
   static struct record other[RECORDS_MAX];
-  dice_state = seed * 2654435761u + 1;
+  dice_seed(seed);
   if (a_size < HEAD || b_size < HEAD || max < HEAD)
     return 0;
   memcpy(out, a, HEAD);

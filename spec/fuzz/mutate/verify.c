@@ -2,33 +2,14 @@
 ** How inputs of verify.c are changed: mostly as the trees that they are, so
 ** that what comes out can still be parsed. Only libFuzzer calls it.
 */
+#include "mutate.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/der.h"
 
 enum { HEAD = 8, SCRATCH = 16384, MODES = 10 };
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
-                               unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size,
-                                 const uint8_t *b, size_t b_size,
-                                 uint8_t *out, size_t max, unsigned seed);
-
-static uint32_t dice_state;
-
-static void dice_seed(unsigned seed) {
-  dice_state = seed * 2654435761u + 1;
-}
-
-/* 0 to n - 1 (xorshift). */
-static size_t dice(size_t n) {
-  dice_state ^= dice_state << 13;
-  dice_state ^= dice_state >> 17;
-  dice_state ^= dice_state << 5;
-  return n > 0 ? dice_state % n : 0;
-}
 
 /* ---- words --------------------------------------------------------------- */
 

@@ -44,3 +44,11 @@ void blob_free(struct blob *b) {
   free(b->mem);
   memset(b, 0, sizeof *b);
 }
+
+uint8_t *blob_copy(const uint8_t *in, size_t n) {
+  uint8_t *copy = (uint8_t *)malloc(n > 0 ? n : 1);
+  MUST(copy != NULL);
+  if (n > 0)
+    memcpy(copy, in, n);
+  return copy;
+}

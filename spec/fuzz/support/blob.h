@@ -19,4 +19,8 @@ int blob_same(const struct blob *a, const struct blob *b);
 int blob_begins(const struct blob *a, const struct blob *with);
 void blob_free(struct blob *b);
 
+/* 'n' bytes in memory of their own size, so that a read too far is seen; the
+** caller frees it. */
+uint8_t *blob_copy(const uint8_t *in, size_t n);
+
 #endif
