@@ -125,16 +125,18 @@ end
 local function in_coroutine(chunk, ...)
   local co = coroutine.create(chunk)
   local ok, got = coroutine.resume(co, ...)
-  if coroutine.status(co) == "suspended" then got = { n = 1, "waits" } end
-  return ok, got
+  local waits = coroutine.status(co) == "suspended"
+  if waits then got = { n = 1, "waits" } end
+  return ok, got, waits
 end
 
 -- As table.pack has it of pcall.
 local function call(v, object, access, args)
   tame(args, {})
   local how = v:byte() % 8 == 7 and in_coroutine or pcall
-  local ok, got = how(chunk_of(access), object,
+  local ok, got, waits = how(chunk_of(access), object,
     table.unpack(args, 1, args.n))
+  v.receives = v.receives or waits and access == ":receive"
   if not ok then return { n = 2, false, got } end
   return { n = got.n + 1, true, table.unpack(got, 1, got.n) }
 end
@@ -329,6 +331,9 @@ local function any_call(v, object, of, access, fails)
   if name == "run" and args.n == 0 then faults = {} end
   if is_long(name, args) then return end
   faults.drives = name == "receive" or name == "run" or name == "sleep"
+  if name == "receive" and v.receives then
+    judge.may(faults, "another is receiving from this connection")
+  end
   v.timed = v.timed or faults.drives
   local made = check(v, object, access .. name, args, faults, fails)
   if made ~= nil and (name == "timer" or name == "signal") then
@@ -370,7 +375,9 @@ local function fields(v, object, known)
   v.log[#v.log + 1] = "field " .. judge.outcome({ n = 1, ok, text }, faults,
     v.wild > 0)
   if ok and says == nil then
-    must(rawequal(object[name], value), "a field is not what it was set to")
+    local got = object[name]
+    must(rawequal(got, value) or value ~= value and got ~= got,
+      "a field is not what it was set to:", got, "for", value)
   end
 end
 

@@ -122,6 +122,11 @@ function judge.add(list, name, says)
   add(list, name, says)
 end
 
+-- It may be refused for that, whatever its arguments are.
+function judge.may(list, says)
+  list[#list + 1] = { says = says }
+end
+
 -- What a function of the user's does, in the middle of a call: at no line.
 function judge.may_add(list, ...)
   list.elsewhere = {}
