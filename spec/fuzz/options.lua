@@ -323,6 +323,12 @@ local function arguments(v, name, row, faults)
   return args
 end
 
+-- Timers and signals, for which the loop waits.
+local function unmake(v)
+  for _, made in ipairs(v.made or {}) do (made.cancel or made.close)(made) end
+  v.made = v.made and {}
+end
+
 -- One call of 'object', a table of functions or something with methods.
 local function any_call(v, object, of, access, fails)
   local faults = {}
@@ -330,6 +336,7 @@ local function any_call(v, object, of, access, fails)
   local args = arguments(v, name, of[name], faults)
   if name == "run" and args.n == 0 then faults = {} end
   if is_long(name, args) then return end
+  if name == "run" then unmake(v) end
   faults.drives = name == "receive" or name == "run" or name == "sleep"
   if name == "receive" and v.receives then
     judge.may(faults, "another is receiving from this connection")
@@ -349,9 +356,7 @@ end
 local function functions(v)
   v.made = {}
   some(v, function() any_call(v, wss, calls.wss, ".") end)
-  for _, made in ipairs(v.made) do
-    (made.cancel or made.close)(made)
-  end
+  unmake(v)
 end
 
 local function fields(v, object, known)
