@@ -86,14 +86,19 @@ local function place(server, cpus)
   assert(status.code == 0, status.stderr)
 end
 
+-- Puts the server where the workload says; returns the words that put the
+-- other side where it belongs.
+local function placed(server, workload)
+  local where = workload.place
+  place(server, where and "0" or all_processors())
+  if not where then return {} end
+  return { "taskset", "-c", where == "together" and "0" or "1" }
+end
+
 local function load(server, workload, set, words)
-  local command = joined({ "build/bench/wsload" }, workload.load, words,
-    { "-p", server.pid, "-d", set.seconds, "-w", set.warm, server.url })
-  if not workload.together then return json_of(command) end
-  place(server, "0")
-  local got, why = json_of(joined({ "taskset", "-c", "0" }, command))
-  place(server, all_processors())
-  return got, why
+  return json_of(joined(placed(server, workload), { "build/bench/wsload" },
+    workload.load, words,
+    { "-p", server.pid, "-d", set.seconds, "-w", set.warm, server.url }))
 end
 
 local function rates(got)
@@ -137,12 +142,7 @@ local function client(peer, workload, set)
   local server = echo_server(workload.server)
   local command = joined(peer, { server.url, certs.ca, workload.size,
     workload.window, set.seconds })
-  if workload.together then
-    place(server, "0")
-    command = joined({ "taskset", "-c", "0" }, command)
-  else
-    place(server, all_processors())
-  end
+  command = joined(placed(server, workload), command)
   command.ready = false
   local child <close> = process.start(command)
   local first = child:line()
