@@ -1,7 +1,7 @@
 /*
 ** The inside of a connection, shared by connection.c (life and end),
 ** conn_open.c (from dialling to open), conn_serve.c (from accepting to open),
-** conn_read.c and conn_write.c.
+** conn_read.c, conn_encode.c and conn_write.c.
 */
 #ifndef ENGINE_CONNECTION_IMPL_H
 #define ENGINE_CONNECTION_IMPL_H
@@ -39,7 +39,11 @@ struct conn_ping {
   uint8_t data[WS_CONTROL_MAX];
 };
 
-enum { CONN_PINGS_MAX = 16, CONN_CONTROL_BYTES = 4096 };
+enum {
+  CONN_PINGS_MAX = 16,
+  CONN_CONTROL_BYTES = 4096,
+  CONN_PASS_BYTES = 1024 * 1024 /* one connection's share of a pass */
+};
 
 struct engine_conn {
   struct engine *engine;
@@ -161,6 +165,19 @@ struct ws_deflater *conn_deflater(struct engine_conn *c);
 /* A message was encoded; 'shared': one that others had compressed. */
 void conn_deflate_over(struct engine_conn *c, bool shared);
 
+/* conn_encode.c */
+bool conn_control(struct engine_conn *c, uint8_t opcode, const uint8_t *data,
+                  size_t n);
+/* Fill the batch. False: the connection ended. */
+bool conn_encode(struct engine_conn *c);
+/* The message that is midway through its frame, if the bytes to come can be
+** taken from where they are; NULL if not, or if there is none. */
+struct engine_item *conn_uncopied(const struct engine_conn *c);
+/* Its next bytes go into the batch all the same, which is empty. False: the
+** connection ended. */
+bool conn_encode_copy(struct engine_conn *c, struct engine_item *item);
+void conn_item_encoded(struct engine_conn *c, struct engine_item *item);
+
 /* conn_write.c */
 bool conn_lend_out(struct engine_conn *c);
 void conn_mark_dirty(struct engine_conn *c);
@@ -168,8 +185,6 @@ void conn_unmark_dirty(struct engine_conn *c);
 void conn_flush(struct engine_conn *c);
 void conn_written(struct engine_conn *c, int uv_err);
 void conn_last_words(struct engine_conn *c, bool notify);
-bool conn_control(struct engine_conn *c, uint8_t opcode, const uint8_t *data,
-                  size_t n);
 void conn_free_output(struct engine_conn *c);
 void conn_account_busy(struct engine_conn *c);
 uint64_t conn_touched(const struct engine_conn *c);

@@ -77,15 +77,19 @@ static int arm_wanted(struct net_stream *s) {
 
 /* ---- the socket --------------------------------------------------------- */
 
+static long told(ssize_t n) {
+  if (n >= 0)
+    return (long)n;
+  return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+}
+
 long net_stream_recv(struct net_stream *s, uint8_t *data, size_t n,
                      int flags) {
   ssize_t got;
   do
     got = recv(s->fd, data, n, flags);
   while (got < 0 && errno == EINTR);
-  if (got >= 0)
-    return (long)got;
-  return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+  return told(got);
 }
 
 long net_stream_send(struct net_stream *s, const uint8_t *data, size_t n) {
@@ -93,9 +97,26 @@ long net_stream_send(struct net_stream *s, const uint8_t *data, size_t n) {
   do
     took = send(s->fd, data, n, MSG_NOSIGNAL);
   while (took < 0 && errno == EINTR);
-  if (took >= 0)
-    return (long)took;
-  return errno == EWOULDBLOCK ? UV_EAGAIN : -errno;
+  return told(took);
+}
+
+/* sendmsg never writes to what it is given. */
+static long send_both(struct net_stream *s, const struct net_piece *head,
+                      const struct net_piece *rest) {
+  struct iovec pieces[2];
+  struct msghdr msg;
+  ssize_t took;
+  pieces[0].iov_base = (void *)head->data;
+  pieces[0].iov_len = head->len;
+  pieces[1].iov_base = (void *)rest->data;
+  pieces[1].iov_len = rest->len;
+  memset(&msg, 0, sizeof msg);
+  msg.msg_iov = pieces;
+  msg.msg_iovlen = 2;
+  do
+    took = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+  while (took < 0 && errno == EINTR);
+  return told(took);
 }
 
 static void remember(struct net_stream *s, int err) {
@@ -312,20 +333,31 @@ void net_stream_read_stop(struct net_stream *s) {
   s->reading = false;
 }
 
-long net_stream_try_write(struct net_stream *s, const uint8_t *data,
-                          size_t n) {
-  long took;
-  assert(!s->writing);
-  if (s->closing)
-    return UV_EBADF;
-  if (n == 0)
-    return 0;
-  took = net_stream_send(s, data, n);
+static long tried(struct net_stream *s, long took) {
   if (took == UV_EAGAIN)
     return 0;
   if (took < 0 && !s->fin)
     remember(s, (int)took);
   return took;
+}
+
+long net_stream_try_write(struct net_stream *s, const uint8_t *data,
+                          size_t n) {
+  assert(!s->writing);
+  if (s->closing)
+    return UV_EBADF;
+  if (n == 0)
+    return 0;
+  return tried(s, net_stream_send(s, data, n));
+}
+
+long net_stream_try_write_both(struct net_stream *s,
+                               const struct net_piece *head,
+                               const struct net_piece *rest) {
+  assert(!s->writing && rest->len > 0);
+  if (s->closing)
+    return UV_EBADF;
+  return tried(s, send_both(s, head, rest));
 }
 
 int net_stream_write(struct net_stream *s, const uint8_t *data, size_t n) {

@@ -38,6 +38,15 @@ void net_stream_read_stop(struct net_stream *s);
 ** full, or libuv's negative error. Not while a net_stream_write is pending. */
 long net_stream_try_write(struct net_stream *s, const uint8_t *data, size_t n);
 
+/* The same for two pieces, one after the other; the first may be empty. */
+struct net_piece {
+  const uint8_t *data;
+  size_t len;
+};
+long net_stream_try_write_both(struct net_stream *s,
+                               const struct net_piece *head,
+                               const struct net_piece *rest);
+
 /* Hand over all bytes, as the socket drains. They are borrowed until
 ** on_written, or on_closed if the stream is closed first (on_written is not
 ** called then). One at a time. 0 or libuv's error (nothing borrowed). */

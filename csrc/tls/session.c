@@ -51,6 +51,7 @@ struct tls_session {
   bool accepted;              /* it was established once */
   bool fin;                   /* the peer's */
   bool closed;                /* close_notify was sent */
+  bool keeps;                 /* see keep_room */
 };
 
 /* ---- the verdict -------------------------------------------------------- */
@@ -436,13 +437,13 @@ static enum tls_status established(struct tls_session *s) {
 
 /*
 ** What follows from a call that did not succeed. True: call again, for it
-** used some of the input and there is more.
+** used some of the input; when none is left, to give back the room for it.
 */
 static bool again(struct tls_session *s, int ret, size_t before,
                   enum tls_status *st) {
   int why = SSL_get_error(s->ssl, ret);
   if (s->error == NULL && why == SSL_ERROR_WANT_READ) {
-    if (s->wire.in_size > 0 && s->wire.in_size < before)
+    if (s->wire.in_size < before)
       return true;
     if (s->wire.in_size > 0) /* only a bug of OpenSSL's leaves input */
       *st = fail(s, base_error_new(BASE_KIND_TLS, "internal_error",
@@ -482,6 +483,22 @@ enum tls_status tls_session_handshake(struct tls_session *s) {
 
 /* ---- bytes -------------------------------------------------------------- */
 
+/*
+** OpenSSL has room of 16 KiB for a record in each direction, and gives it back
+** after each record, or never. Here it is kept while more is about to come,
+** and given back with the last: what rests has none, and what works does not
+** ask for it again and again.
+*/
+static void keep_room(struct tls_session *s, bool keeps) {
+  if (s->keeps == keeps)
+    return;
+  s->keeps = keeps;
+  if (keeps)
+    (void)SSL_clear_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS);
+  else
+    (void)SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 enum tls_status tls_session_read(struct tls_session *s, uint8_t *out, size_t n,
                                  size_t *got) {
   enum tls_status st;
@@ -494,6 +511,7 @@ enum tls_status tls_session_read(struct tls_session *s, uint8_t *out, size_t n,
   forget_errors();
   do {
     before = s->wire.in_size;
+    keep_room(s, before > 0);
     ret = SSL_read_ex(s->ssl, out, n, got);
     if (ret == 1)
       return TLS_OK;
@@ -503,12 +521,13 @@ enum tls_status tls_session_read(struct tls_session *s, uint8_t *out, size_t n,
 }
 
 enum tls_status tls_session_write(struct tls_session *s, const uint8_t *in,
-                                  size_t n) {
+                                  size_t n, bool more) {
   size_t done;
   assert(n > 0 && s->phase != HANDSHAKE && !s->closed);
   if (s->phase == FAILED)
     return TLS_FAILED;
   forget_errors();
+  keep_room(s, more);
   if (SSL_write_ex(s->ssl, in, n, &done) == 1)
     return TLS_OK;
   return broken(s);

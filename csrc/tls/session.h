@@ -82,10 +82,11 @@ enum tls_status tls_session_read(struct tls_session *s, uint8_t *out, size_t n,
 
 /*
 ** Encrypt all 'n' bytes (0 < n) into the lent buffer, in records as large as
-** the protocol allows. TLS_OK or TLS_FAILED. Only after the handshake.
+** the protocol allows. 'more': another write is about to follow, and the room
+** for a record is kept for it. TLS_OK or TLS_FAILED. Only after the handshake.
 */
 enum tls_status tls_session_write(struct tls_session *s, const uint8_t *in,
-                                  size_t n);
+                                  size_t n, bool more);
 /* At most so many bytes of ciphertext come of 'n' bytes of plaintext. */
 size_t tls_session_write_bound(size_t n);
 

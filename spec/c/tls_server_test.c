@@ -216,10 +216,10 @@ static void bytes_go_both_ways(void **state) {
       p.server.cut = cuts[i];
       pair_run(&p);
       is_up(&p);
-      assert_int_equal(tls_session_write(p.server.session, big, sizeof big),
-                       TLS_OK);
-      assert_int_equal(tls_session_write(p.client.session, big, sizeof big),
-                       TLS_OK);
+      assert_int_equal(tls_session_write(p.server.session, big, sizeof big,
+                                         false), TLS_OK);
+      assert_int_equal(tls_session_write(p.client.session, big, sizeof big,
+                                         false), TLS_OK);
       pair_run(&p);
       assert_int_equal(p.client.got.len, sizeof big);
       assert_int_equal(p.server.got.len, sizeof big);
@@ -1019,7 +1019,8 @@ static void reload_is_all_or_nothing_and_drops_nobody(void **state) {
   shows(server, NULL, theirs);
   shows(server, "a.example", theirs);
   assert_int_equal(tls_session_write(p.client.session,
-                                     (const uint8_t *)"still", 5), TLS_OK);
+                                     (const uint8_t *)"still", 5, false),
+                   TLS_OK);
   pair_run(&p);
   is_up(&p);
   assert_int_equal(p.server.got.len, 5);

@@ -77,7 +77,7 @@ static void failed(struct line *l, enum base_kind kind, const char *code,
 }
 
 static void say(struct line *l, const void *data, size_t n) {
-  assert_int_equal(tls_session_write(l->client, (const uint8_t *)data, n),
+  assert_int_equal(tls_session_write(l->client, (const uint8_t *)data, n, false),
                    TLS_OK);
 }
 
@@ -316,9 +316,9 @@ static void without_room_for_output_a_call_fails(void **state) {
   base_buf_free(&tiny);
   connect_with(&l, c, plain_server, NULL);
   tls_session_set_out(l.client, NULL);
-  l.status = tls_session_write(l.client, (const uint8_t *)"x", 1);
+  l.status = tls_session_write(l.client, (const uint8_t *)"x", 1, false);
   failed(&l, BASE_KIND_LIMIT, "buffered", "full");
-  assert_int_equal(tls_session_write(l.client, (const uint8_t *)"x", 1),
+  assert_int_equal(tls_session_write(l.client, (const uint8_t *)"x", 1, false),
                    TLS_FAILED);
   line_close(&l);
   tls_context_unref(c);

@@ -361,7 +361,7 @@ bool party_write(struct party *p, size_t n) {
     raw_say(p);
     p->failed = !ok;
   } else {
-    st = tls_session_write(p->session, data, n);
+    st = tls_session_write(p->session, data, n, false);
     MUST(st == TLS_OK || st == TLS_FAILED);
     MUST(st == TLS_OK || p->failed || p->limited); /* for want of room only */
     MUST(st == TLS_FAILED || !p->failed);

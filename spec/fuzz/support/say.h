@@ -1,6 +1,6 @@
 /*
 ** A sequence of things to say, and the frames that our side makes of them, in
-** the manner of engine/conn_write: by ws/frame, ws/mask and ws/deflate.
+** the manner of engine/conn_encode: by ws/frame, ws/mask and ws/deflate.
 **
 ** Each is two bytes and a text. The first byte: what (0 to 7: a whole text, a
 ** whole binary message, the same begun, more of it, its end, a ping, a pong;
