@@ -50,3 +50,74 @@ describe("output over TLS", function()
     assert.are.equal(plain + math.ceil(plain / RECORD) * OVERHEAD, bytes)
   end)
 end)
+
+-- A server's long frames go to the kernel from where they lie, as far as it
+-- takes them at once; what it does not take waits.
+describe("a server's output without TLS", function()
+  local sizes = { 16383, 16384, 16385, 0, 32768, 40000, 1 << 20, 5, 8 << 20,
+    16384 * 3 + 1 }
+
+  local function payload(i, size)
+    return (string.char(64 + i) .. ("%07d"):format(i)):rep(size // 8 + 1)
+      :sub(1, size)
+  end
+
+  it("is whole and in order for who reads late", function()
+    local written, got = {}, {}
+    local pongs = 0
+    wss.run(function()
+      local server = assert(wss.listen "ws://127.0.0.1:0")
+      function server:onopen(ws)
+        for i, size in ipairs(sizes) do
+          ws:send(payload(i, size), "binary", function(_, outcome)
+            written[#written + 1] = outcome
+          end)
+          ws:ping("after " .. i)
+        end
+      end
+      function server:onpong() pongs = pongs + 1 end
+      local ws = wss.connect(server.url, { compress = false })
+      function ws:onopen()
+        self:pause()
+        wss.timer(0.02, function() self:resume() end)
+      end
+      function ws:onmessage(data)
+        got[#got + 1] = data
+        self:pause()
+        if #got == #sizes then
+          self:close()
+        else
+          wss.timer(0, function() self:resume() end)
+        end
+      end
+      function ws:onclose() server:close(0) end
+    end)
+    for i, size in ipairs(sizes) do
+      assert.is_true(got[i] == payload(i, size), "message " .. i)
+      assert.are.equal("written", written[i])
+    end
+    assert.is_true(pongs > 0)
+  end)
+
+  it("tells of a message in the middle of which the peer left", function()
+    local outcomes = {}
+    wss.run(function()
+      local server = assert(wss.listen("ws://127.0.0.1:0",
+        { max_buffered = 128 << 20 }))
+      function server:onopen(ws)
+        ws:send(("x"):rep(64 << 20), "binary", function(_, outcome)
+          outcomes[1] = outcome
+        end)
+        ws:send(("y"):rep(20000), "binary", function(_, outcome)
+          outcomes[2] = outcome
+        end)
+      end
+      function server:onclose() self:close(0) end
+      local ws = wss.connect(server.url, { max_message = 128 << 20,
+        reconnect = false })
+      function ws:onfragment() self:terminate() end
+      function ws:onclose() end
+    end)
+    assert.are.same({ "partial", "unsent" }, outcomes)
+  end)
+end)
