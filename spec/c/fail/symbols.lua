@@ -49,7 +49,7 @@ local function system(errno, names) fails(-1, { errno = errno }, names) end
 system(E.EMFILE, "accept4 open socket")
 system(E.EADDRINUSE, "bind listen")
 system(E.ENETUNREACH, "connect")
-system(E.ENOBUFS, "getsockname getsockopt send setsockopt")
+system(E.ENOBUFS, "getsockname getsockopt send sendmsg setsockopt")
 system(E.ECONNRESET, "read recv")
 system(E.EPIPE, "write")
 
