@@ -36,6 +36,6 @@
 #define LIMIT_READ_BYTES (64u * BASE_KIB)  /* shared read buffer */
 #define LIMIT_PLAIN_BYTES (64u * BASE_KIB) /* shared buffer of plaintext */
 #define LIMIT_TLS_RECORD_BYTES 16384u
-#define LIMIT_OUT_BYTES (320u * BASE_KIB)  /* one connection's output */
+#define LIMIT_OUT_BYTES (640u * BASE_KIB)  /* one connection's output */
 
 #endif

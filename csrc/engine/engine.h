@@ -20,8 +20,8 @@ struct ws_deflater;
 enum {
   ENGINE_SPARE_OUTS = 4,
   ENGINE_RANDOM_BYTES = 2048,
-  ENGINE_OUT_MARKS = 24,
-  ENGINE_OUT_TARGET_BYTES = 128 * 1024 /* of one batch: LIMIT_OUT_BYTES */
+  ENGINE_OUT_MARKS = 32,
+  ENGINE_OUT_TARGET_BYTES = 384 * 1024 /* of one batch: LIMIT_OUT_BYTES */
 };
 
 /*
