@@ -357,8 +357,7 @@ static bool put_uncopied(struct engine_conn *c, struct engine_item *item) {
 
 /* Whether a record that is full is not the last. */
 static bool has_more(const struct engine_conn *c) {
-  const struct engine_queue *q = c->conf.queue;
-  return c->close != CLOSE_SENT && (q->current != NULL || q->head != NULL);
+  return c->close != CLOSE_SENT && engine_queue_ready(c->conf.queue);
 }
 
 /* Fill the batch. False: the connection ended. */

@@ -210,16 +210,16 @@ static bool flush_batch(struct engine_conn *c, size_t *budget) {
   if ((out->buf.len == 0 && item == NULL) || !send_batch(c, item, budget))
     return false;
   if (out->buf.len > 0) {
-    int err;
-    c->busy = out;
-    c->out = NULL;
-    if (c->tls != NULL)
-      tls_session_set_out(c->tls, NULL);
-    err = net_stream_write(c->stream, base_buf_data(&out->buf), out->buf.len);
+    int err =
+      net_stream_write(c->stream, base_buf_data(&out->buf), out->buf.len);
     if (err != 0) {
       conn_written(c, err);
       return false;
     }
+    c->busy = out;
+    c->out = NULL;
+    if (c->tls != NULL)
+      tls_session_set_out(c->tls, NULL);
   }
   settle(c);
   return c->phase != CONN_ENDED && c->busy == NULL;

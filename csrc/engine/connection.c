@@ -75,13 +75,21 @@ static void give_up(struct engine_conn *c) {
   conn_eof(c, err);
 }
 
+/* When the peer last made room for something; of a batch that waits for more,
+** the stream knows. */
+static uint64_t sent_at(const struct engine_conn *c) {
+  bool waits = c->busy != NULL && c->stream != NULL;
+  uint64_t at = waits ? net_stream_sent_at(c->stream) : 0;
+  return at > c->written_at ? at : c->written_at;
+}
+
 static void tick_close(struct engine_conn *c) {
   uint32_t ms = c->conf.limits->close_timeout_ms;
   if (c->close_by == 0 || now_ms(c) < c->close_by)
     return;
   /* While what is queued drains, only standing still counts. */
-  if (c->close != CLOSE_SENT && c->written_at + ms > now_ms(c)) {
-    c->close_by = c->written_at + ms;
+  if (c->close != CLOSE_SENT && sent_at(c) + ms > now_ms(c)) {
+    c->close_by = sent_at(c) + ms;
     return;
   }
   if (!overdue(c, c->close_by))
@@ -101,7 +109,7 @@ static void tick_close(struct engine_conn *c) {
 /* Anything heard since the ping is a sign of life, and so is a peer that
 ** takes bytes in front of a ping that waits behind them. */
 static bool alive_since(const struct engine_conn *c, uint64_t since) {
-  return c->read_at > since || (c->ping_waiting && c->written_at > since);
+  return c->read_at > since || (c->ping_waiting && sent_at(c) > since);
 }
 
 static void tick_ping(struct engine_conn *c) {

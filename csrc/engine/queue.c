@@ -194,6 +194,13 @@ struct engine_item *engine_queue_next(struct engine_queue *q) {
   return q->current;
 }
 
+bool engine_queue_ready(const struct engine_queue *q) {
+  if (q->current != NULL || q->head == NULL)
+    return q->current != NULL;
+  return !q->head->is_stream ||
+         ((const struct engine_stream *)q->head)->pieces.head != NULL;
+}
+
 void engine_queue_encoded(struct engine_queue *q) {
   list_append(&q->flight, q->current);
   q->current = NULL;

@@ -108,6 +108,8 @@ void engine_queue_encoded(struct engine_queue *q);
 static inline bool engine_queue_midframe(const struct engine_queue *q) {
   return q->current != NULL && q->current->begun && !q->current->deflates;
 }
+/* Whether there is an item to encode. */
+bool engine_queue_ready(const struct engine_queue *q);
 /* Is every accepted message with the kernel (an open stream counts)? */
 bool engine_queue_empty(const struct engine_queue *q);
 

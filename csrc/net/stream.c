@@ -36,6 +36,7 @@ struct net_stream {
   net_stream_ready_fn *ready; /* before it is attached */
   void *ready_ctx;
   int watched;
+  uint64_t sent_at;   /* when some of 'out' last was */
   const uint8_t *out; /* borrowed, while 'writing' */
   size_t out_len;
   bool reading, writing;
@@ -164,6 +165,7 @@ static void write_some(struct net_stream *s) {
     err = (int)n;
     remember(s, err);
   } else {
+    s->sent_at = net_loop_now_ms(s->loop);
     s->out += n;
     s->out_len -= (size_t)n;
     if (s->out_len > 0)
@@ -374,6 +376,10 @@ int net_stream_write(struct net_stream *s, const uint8_t *data, size_t n) {
     s->out_len = 0;
   }
   return err;
+}
+
+uint64_t net_stream_sent_at(const struct net_stream *s) {
+  return s->sent_at;
 }
 
 size_t net_stream_unwritten(const struct net_stream *s) {

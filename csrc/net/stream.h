@@ -56,6 +56,9 @@ int net_stream_write(struct net_stream *s, const uint8_t *data, size_t n);
 ** right after on_written told of a failure too. */
 size_t net_stream_unwritten(const struct net_stream *s);
 
+/* When the kernel last took some of it (net_loop_now_ms); 0 for never. */
+uint64_t net_stream_sent_at(const struct net_stream *s);
+
 /* FIN after what is being written; no callback. */
 void net_stream_shutdown(struct net_stream *s);
 

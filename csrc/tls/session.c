@@ -487,7 +487,9 @@ enum tls_status tls_session_handshake(struct tls_session *s) {
 ** OpenSSL has room of 16 KiB for a record in each direction, and gives it back
 ** after each record, or never. Here it is kept while more is about to come,
 ** and given back with the last: what rests has none, and what works does not
-** ask for it again and again.
+** ask for it again and again. From 3.2 on, a direction has the mode that
+** it finds when it gets keys, so that nothing is kept, and new keys must find
+** what they are to have.
 */
 static void keep_room(struct tls_session *s, bool keeps) {
   if (s->keeps == keeps)
@@ -527,7 +529,8 @@ enum tls_status tls_session_write(struct tls_session *s, const uint8_t *in,
   if (s->phase == FAILED)
     return TLS_FAILED;
   forget_errors();
-  keep_room(s, more);
+  keep_room(s, more &&
+                 SSL_get_key_update_type(s->ssl) == SSL_KEY_UPDATE_NONE);
   if (SSL_write_ex(s->ssl, in, n, &done) == 1)
     return TLS_OK;
   return broken(s);

@@ -142,6 +142,7 @@ never [[
   SSL_CTX_get_security_level SSL_SESSION_get0_peer SSL_SESSION_is_resumable
   SSL_client_hello_get0_ext SSL_get0_alpn_selected SSL_get0_peer_certificate
   SSL_get_current_cipher SSL_get_error SSL_get_ex_data
+  SSL_get_key_update_type
   SSL_get_ex_data_X509_STORE_CTX_idx SSL_get_pending_cipher SSL_get_version
   SSL_group_to_name SSL_session_reused SSL_version TLS_client_method
   TLS_server_method X509_ALGOR_get0 X509_CRL_get0_nextUpdate X509_CRL_get_ext
