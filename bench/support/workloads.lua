@@ -11,7 +11,7 @@
 --             has its own. Where the two take turns, the scheduler would choose,
 --             for each run anew, whether they share one, or each wakes the
 --             other's, which can take three times as long and counts as the
---             server's work; so without it, there are many connections
+--             server's work. Else both are where the scheduler puts them
 
 local workloads = {}
 

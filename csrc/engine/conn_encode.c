@@ -81,13 +81,16 @@ struct stage {
   size_t used;
 };
 
-static bool stage_open(struct stage *st) {
-  struct engine_conn *c = st->c;
+/* False without memory, which ends the connection. */
+static bool stage_open(struct stage *st, struct engine_conn *c) {
+  st->c = c;
   st->used = 0;
   if (c->tls != NULL)
     st->mem = c->engine->stage;
   else
     st->mem = base_buf_reserve(&c->out->buf, RECORD);
+  if (st->mem == NULL)
+    conn_end(c, base_error_from(BASE_ERR_MEMORY));
   return st->mem != NULL;
 }
 
@@ -364,7 +367,6 @@ static bool has_more(const struct engine_conn *c) {
 bool conn_encode(struct engine_conn *c) {
   struct stage st;
   struct engine_out *out = c->out;
-  st.c = c;
   while (out->buf.len < ENGINE_OUT_TARGET_BYTES &&
          out->count < ENGINE_OUT_MARKS) {
     enum encoded how = ENCODED_MORE;
@@ -376,10 +378,8 @@ bool conn_encode(struct engine_conn *c) {
         return false;
       continue;
     }
-    if (!stage_open(&st)) {
-      conn_end(c, base_error_from(BASE_ERR_MEMORY));
+    if (!stage_open(&st, c))
       return false;
-    }
     /* A record is full when no further header would fit. */
     while (how == ENCODED_MORE && c->deflated < CONN_PASS_BYTES &&
            RECORD - st.used >= WS_FRAME_HEADER_MAX + WS_CONTROL_MAX &&
@@ -399,12 +399,9 @@ bool conn_encode_copy(struct engine_conn *c, struct engine_item *item) {
   size_t n = item->blob.len - item->done;
   struct ws_frame unmasked;
   struct stage st;
-  st.c = c;
   unmasked.masked = false;
-  if (!stage_open(&st)) {
-    conn_end(c, base_error_from(BASE_ERR_MEMORY));
+  if (!stage_open(&st, c))
     return false;
-  }
   if (n > RECORD)
     n = RECORD;
   put_payload(&st, item->blob.data + item->done, n, &unmasked, 0);

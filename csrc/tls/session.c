@@ -437,13 +437,13 @@ static enum tls_status established(struct tls_session *s) {
 
 /*
 ** What follows from a call that did not succeed. True: call again, for it
-** used some of the input; when none is left, to give back the room for it.
+** used some of the input and there is more, or room to be given back.
 */
 static bool again(struct tls_session *s, int ret, size_t before,
                   enum tls_status *st) {
   int why = SSL_get_error(s->ssl, ret);
   if (s->error == NULL && why == SSL_ERROR_WANT_READ) {
-    if (s->wire.in_size < before)
+    if (s->wire.in_size < before && (s->wire.in_size > 0 || s->keeps))
       return true;
     if (s->wire.in_size > 0) /* only a bug of OpenSSL's leaves input */
       *st = fail(s, base_error_new(BASE_KIND_TLS, "internal_error",

@@ -42,7 +42,8 @@ static void use(struct line *l, struct outcome *o) {
   if (p != NULL && tls_peer_cert(p, 0, &cert))
     tls_cert_deinit(&cert);
   tls_peer_unref(p);
-  if (tls_session_write(l->client, (const uint8_t *)"ping", 4, false) == TLS_OK) {
+  if (tls_session_write(l->client, (const uint8_t *)"ping", 4, false) ==
+      TLS_OK) {
     line_in_client = false;
     line_run(l);
     o->said = l->sent_up.len == 4 &&

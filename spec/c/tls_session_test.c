@@ -77,8 +77,8 @@ static void failed(struct line *l, enum base_kind kind, const char *code,
 }
 
 static void say(struct line *l, const void *data, size_t n) {
-  assert_int_equal(tls_session_write(l->client, (const uint8_t *)data, n, false),
-                   TLS_OK);
+  assert_int_equal(tls_session_write(l->client, (const uint8_t *)data, n,
+                                     false), TLS_OK);
 }
 
 static void server_says(struct line *l, const void *data, size_t n) {
