@@ -35,7 +35,9 @@ int engine_new(struct engine **out) {
 void engine_free(struct engine *e) {
   if (e == NULL)
     return;
-  e->halted = false; /* nobody is left to be told too early */
+  /* What ended after wss.stop departs now; nobody is left to be told. */
+  engine_unhalt(e);
+  engine_conn_flush_dirty(e);
   net_loop_free(e->loop); /* calls back into what is still closing */
   assert(e->conns == NULL && e->ledger.connections == 0);
   while (e->spare != NULL) {
