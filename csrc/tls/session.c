@@ -533,7 +533,19 @@ enum tls_status tls_session_write(struct tls_session *s, const uint8_t *in,
                  SSL_get_key_update_type(s->ssl) == SSL_KEY_UPDATE_NONE);
   if (SSL_write_ex(s->ssl, in, n, &done) == 1)
     return TLS_OK;
+  if (ERR_peek_error() == 0 && SSL_in_init(s->ssl))
+    return fail(s, base_error_new(BASE_KIND_TLS, "unexpected_message",
+                                  "the peer did not finish a message of the "
+                                  "handshake protocol"));
   return broken(s);
+}
+
+bool tls_session_may_write(const struct tls_session *s) {
+  return s->phase == FAILED || !SSL_in_init(s->ssl);
+}
+
+bool tls_session_has_failed(const struct tls_session *s) {
+  return s->phase == FAILED;
 }
 
 size_t tls_session_write_bound(size_t n) {

@@ -89,6 +89,11 @@ enum tls_status tls_session_write(struct tls_session *s, const uint8_t *in,
                                   size_t n, bool more);
 /* At most so many bytes of ciphertext come of 'n' bytes of plaintext. */
 size_t tls_session_write_bound(size_t n);
+/* Not while the peer is in the middle of a message of the handshake protocol (a
+** ticket, a KeyUpdate) that its records cut (RFC 8446, 5.1): what completes it
+** is read first. */
+bool tls_session_may_write(const struct tls_session *s);
+bool tls_session_has_failed(const struct tls_session *s);
 
 /* Append close_notify to the lent buffer; nothing is written after it. */
 void tls_session_shutdown(struct tls_session *s);

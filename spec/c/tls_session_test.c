@@ -1067,6 +1067,51 @@ static void key_updates_cost_no_more_than_they_bring(void **state) {
   tls_context_unref(c);
 }
 
+/* RFC 8446, 5.1: a message of the handshake protocol may lie in several
+** records, and nothing says when the next one comes. */
+static void a_ticket_in_pieces_holds_up_writing(void **state) {
+  SSL_CTX *server = server_of(TLS1_3_VERSION);
+  struct tls_context *c = usual();
+  char data[2000], *bytes, *copy;
+  struct line l;
+  long n;
+  (void)state;
+  connect_with(&l, c, server, NULL);
+  memset(data, 'x', sizeof data);
+  assert_int_equal(SSL_set_max_send_fragment(l.server, 512), 1);
+  assert_int_equal(SSL_SESSION_set1_ticket_appdata(SSL_get_session(l.server),
+                                                   data, sizeof data), 1);
+  assert_int_equal(SSL_new_session_ticket(l.server), 1);
+  assert_int_equal(SSL_do_handshake(l.server), 1);
+  n = BIO_get_mem_data(SSL_get_wbio(l.server), &bytes);
+  assert_true(n > 4 * 512);
+  copy = (char *)malloc((size_t)n);
+  assert_non_null(copy);
+  memcpy(copy, bytes, (size_t)n);
+  (void)BIO_reset(SSL_get_wbio(l.server));
+  assert_true(tls_session_may_write(l.client));
+  line_feed(&l, copy, 600);
+  assert_int_equal(l.status, TLS_WANT);
+  assert_false(tls_session_may_write(l.client));
+  line_feed(&l, copy + 600, (size_t)n - 600);
+  assert_true(tls_session_may_write(l.client));
+  base_buf_clear(&l.sent_up);
+  say(&l, "after it", 8);
+  line_run(&l);
+  heard(&l.sent_up, "after it", 8);
+  /* Who writes all the same is told why not. */
+  assert_int_equal(SSL_new_session_ticket(l.server), 1);
+  assert_int_equal(SSL_do_handshake(l.server), 1);
+  (void)BIO_get_mem_data(SSL_get_wbio(l.server), &bytes);
+  line_feed(&l, bytes, 600);
+  l.status = tls_session_write(l.client, (const uint8_t *)"x", 1, false);
+  failed(&l, BASE_KIND_TLS, "unexpected_message", "did not finish");
+  free(copy);
+  line_close(&l);
+  tls_context_unref(c);
+  SSL_CTX_free(server);
+}
+
 static void renegotiation_is_declined(void **state) {
   struct tls_conf conf = {"server.test", NULL, true, NULL, NULL};
   SSL_CTX *server = server_of(TLS1_2_VERSION);
@@ -1147,6 +1192,7 @@ int main(void) {
     cmocka_unit_test(the_key_log_has_whole_lines),
     cmocka_unit_test(steps_of_the_handshake_are_recorded),
     cmocka_unit_test(key_updates_cost_no_more_than_they_bring),
+    cmocka_unit_test(a_ticket_in_pieces_holds_up_writing),
     cmocka_unit_test(renegotiation_is_declined),
     cmocka_unit_test(an_error_of_the_users_own_does_no_harm),
   };
