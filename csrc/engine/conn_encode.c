@@ -44,6 +44,7 @@ static void ping_encoded(struct engine_conn *c) {
   if (p != NULL)
     p->at = net_clock_precise();
   c->ping_waiting = false;
+  c->ping_end = c->framed;
   c->conf.stats->pings_out++;
 }
 
@@ -108,12 +109,18 @@ static void put_mark(struct engine_conn *c) {
   out->count++;
 }
 
-/* False: the connection ended. */
-static bool write_record(struct engine_conn *c, const uint8_t *data,
-                         size_t n, bool more) {
+/* What has failed before, while reading, was told then. */
+bool conn_write_record(struct engine_conn *c, const uint8_t *data, size_t n,
+                       bool more) {
+  struct base_error *err;
   if (tls_session_write(c->tls, data, n, more) == TLS_OK)
     return true;
-  conn_end(c, tls_session_error(c->tls));
+  err = tls_session_error(c->tls);
+  if (err == NULL) {
+    err = c->tail_err;
+    c->tail_err = NULL;
+  }
+  conn_end(c, err);
   return false;
 }
 
@@ -124,7 +131,7 @@ static bool stage_flush(struct stage *st, bool more) {
     return true;
   if (c->tls == NULL)
     base_buf_commit(&c->out->buf, st->used);
-  else if (!write_record(c, st->mem, st->used, more))
+  else if (!conn_write_record(c, st->mem, st->used, more))
     return false;
   put_mark(c);
   st->used = 0;
@@ -347,8 +354,8 @@ struct engine_item *conn_uncopied(const struct engine_conn *c) {
 }
 
 static bool put_uncopied(struct engine_conn *c, struct engine_item *item) {
-  if (!write_record(c, item->blob.data + item->done, RECORD,
-                    item->blob.len - item->done > RECORD))
+  if (!conn_write_record(c, item->blob.data + item->done, RECORD,
+                         item->blob.len - item->done > RECORD))
     return false;
   item->done += RECORD;
   c->framed += RECORD;

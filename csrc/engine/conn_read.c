@@ -72,7 +72,7 @@ static bool deliver(struct engine_conn *c, const uint8_t *data, size_t n,
     c->ops->on_message(c->owner, data, n, opcode == WS_TEXT);
   if (c->refused)
     c->conf.stats->messages_in -= whole;
-  else if (c->broken != NULL) /* somebody is still taking what came */
+  else if (c->mute) /* somebody is still taking what came */
     c->close_by = net_loop_now_ms(c->engine->loop) +
                   c->conf.limits->close_timeout_ms;
   return !c->refused;

@@ -81,6 +81,16 @@ void conn_free_output(struct engine_conn *c) {
 
 /* ---- to the kernel ------------------------------------------------------- */
 
+/* Without TLS a frame's bytes are those of the wire, all that lie between two
+** marks; in front of the first there is an answer to a request. */
+static void account_within(struct engine_conn *c, const struct engine_mark *m) {
+  uint64_t left = m->wire - c->wire_taken;
+  if (m->plain - c->plain_taken <= left)
+    return;
+  c->plain_taken = m->plain - left;
+  c->mark_wire = c->wire_taken;
+}
+
 /* Tell back what the kernel took: use up marks, settle messages. */
 static void account(struct engine_conn *c, struct engine_out *out, size_t n) {
   size_t used = 0;
@@ -96,6 +106,13 @@ static void account(struct engine_conn *c, struct engine_out *out, size_t n) {
   memmove(out->marks, out->marks + used, out->count * sizeof *out->marks);
   if (out->count == 0) /* what follows the last mark is of no message */
     c->mark_wire = c->wire_taken;
+  else if (c->tls == NULL)
+    account_within(c, out->marks);
+  /* The peer has from now to answer it. */
+  if (used > 0 && c->close == CLOSE_SENT && c->plain_taken == c->framed) {
+    c->close_by = c->written_at + c->conf.limits->close_timeout_ms;
+    c->grace = false;
+  }
 }
 
 /* The stream is about to be closed over a batch that it was given: what of it
@@ -200,7 +217,8 @@ static bool flush_batch(struct engine_conn *c, size_t *budget) {
   struct engine_out *out;
   if (!conn_lend_out(c))
     return false;
-  if (c->phase >= CONN_ANSWER && c->phase <= CONN_CLOSING) {
+  if (c->phase >= CONN_ANSWER && c->phase <= CONN_CLOSING &&
+      (c->tls == NULL || tls_session_may_write(c->tls))) {
     if (!conn_encode(c))
       return false;
     item = c->tls == NULL ? conn_uncopied(c) : NULL;
@@ -234,6 +252,22 @@ static void sweep(struct engine_conn *c) {
                                "was finished"));
 }
 
+/* From here on what came is only taken, in bounded time. */
+static void go_mute(struct engine_conn *c) {
+  c->mute = true;
+  c->close_by = net_loop_now_ms(c->engine->loop) +
+                c->conf.limits->close_timeout_ms;
+  conn_arm(c);
+}
+
+/* TLS failed behind what nobody has taken yet, and there is something to say. */
+static bool cannot_say(const struct engine_conn *c) {
+  return c->tail && c->tls != NULL && tls_session_has_failed(c->tls) &&
+         c->phase >= CONN_OPEN && c->phase <= CONN_CLOSING &&
+         (c->control.len > 0 || c->close != CLOSE_NONE ||
+          engine_queue_ready(c->conf.queue));
+}
+
 void conn_flush(struct engine_conn *c) {
   size_t budget = CONN_PASS_BYTES;
   c->deflated = 0;
@@ -243,8 +277,12 @@ void conn_flush(struct engine_conn *c) {
   }
   if (c->phase == CONN_OPEN || c->phase == CONN_CLOSING)
     sweep(c);
-  if (c->stream == NULL || c->phase == CONN_ENDED || c->broken != NULL)
+  if (c->stream == NULL || c->phase == CONN_ENDED || c->mute)
     return;
+  if (cannot_say(c)) {
+    go_mute(c);
+    return;
+  }
   drained(c);
   while (c->phase != CONN_ENDED && c->busy == NULL &&
          flush_batch(c, &budget)) {
@@ -302,9 +340,7 @@ static void broke(struct engine_conn *c, int uv_err) {
     return;
   }
   c->broken = err;
-  c->close_by = net_loop_now_ms(c->engine->loop) +
-                c->conf.limits->close_timeout_ms;
-  conn_arm(c);
+  go_mute(c);
 }
 
 /* What was borrowed is gone, or the socket is broken. */

@@ -70,8 +70,9 @@ static void tick_open(struct engine_conn *c) {
 
 /* What came before the connection broke was not taken in time. */
 static void give_up(struct engine_conn *c) {
-  struct base_error *err = c->broken;
-  c->broken = NULL;
+  struct base_error **why = c->broken != NULL ? &c->broken : &c->tail_err;
+  struct base_error *err = *why;
+  *why = NULL;
   conn_eof(c, err);
 }
 
@@ -83,24 +84,30 @@ static uint64_t sent_at(const struct engine_conn *c) {
   return at > c->written_at ? at : c->written_at;
 }
 
+static bool close_has_left(const struct engine_conn *c) {
+  return c->close == CLOSE_SENT && c->plain_taken == c->framed;
+}
+
 static void tick_close(struct engine_conn *c) {
   uint32_t ms = c->conf.limits->close_timeout_ms;
   if (c->close_by == 0 || now_ms(c) < c->close_by)
     return;
-  /* While what is queued drains, only standing still counts. */
-  if (c->close != CLOSE_SENT && sent_at(c) + ms > now_ms(c)) {
+  /* While what is queued drains, and the close behind it, only standing still
+  ** counts. */
+  if (!close_has_left(c) && sent_at(c) + ms > now_ms(c)) {
     c->close_by = sent_at(c) + ms;
+    c->grace = false;
     return;
   }
   if (!overdue(c, c->close_by))
     return;
-  if (c->broken != NULL)
+  if (c->mute)
     give_up(c);
   else if (c->got_close || c->violation != NULL)
     conn_eof(c, NULL); /* all was said; the peer just does not hang up */
   else if (c->phase == CONN_LINGER)
     conn_end(c, NULL);
-  else if (c->close == CLOSE_SENT)
+  else if (close_has_left(c))
     conn_end(c, conn_late("close", ms, "the peer did not answer the close"));
   else
     conn_end(c, conn_late("drain", ms, "what was queued was not sent"));
@@ -109,7 +116,8 @@ static void tick_close(struct engine_conn *c) {
 /* Anything heard since the ping is a sign of life, and so is a peer that
 ** takes bytes in front of a ping that waits behind them. */
 static bool alive_since(const struct engine_conn *c, uint64_t since) {
-  return c->read_at > since || (c->ping_waiting && sent_at(c) > since);
+  bool waits = c->ping_waiting || c->plain_taken < c->ping_end;
+  return c->read_at > since || (waits && sent_at(c) > since);
 }
 
 static void tick_ping(struct engine_conn *c) {

@@ -101,7 +101,9 @@ struct engine_conn {
   uint64_t plain_taken, mark_wire; /* where the last used mark stood */
   struct base_buf control; /* [opcode, length, payload] waiting */
   struct conn_ping *pings;
-  struct base_error *broken; /* writing failed; what came is still read */
+  uint64_t ping_end;       /* where the last ping ends among the frames */
+  bool mute;                 /* nothing can be sent; what came is taken */
+  struct base_error *broken; /* why, if it is not tail_err */
 
   /* compression */
   struct ws_deflate_deal deal;
@@ -138,6 +140,7 @@ void conn_begin(struct engine_conn *c, struct net_stream *s);
 void conn_opened(struct engine_conn *c);
 bool conn_new_head(struct engine_conn *c, bool is_request);
 void conn_free_head(struct engine_conn *c);
+/* As they are, in front of all frames. False: the connection ended. */
 bool conn_send_bytes(struct engine_conn *c, const uint8_t *data, size_t n);
 
 /* conn_serve.c */
@@ -176,6 +179,9 @@ struct engine_item *conn_uncopied(const struct engine_conn *c);
 /* Its next bytes go into the batch all the same, which is empty. False: the
 ** connection ended. */
 bool conn_encode_copy(struct engine_conn *c, struct engine_item *item);
+/* To TLS. False: the connection ended. */
+bool conn_write_record(struct engine_conn *c, const uint8_t *data, size_t n,
+                       bool more);
 void conn_item_encoded(struct engine_conn *c, struct engine_item *item);
 
 /* conn_write.c */

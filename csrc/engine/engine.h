@@ -30,13 +30,15 @@ enum {
 ** framed) are in the output up to 'wire' (in all that it ever put out), so
 ** that what the kernel took can be told back to the messages.
 */
+struct engine_mark {
+  uint64_t plain, wire;
+};
+
 struct engine_out {
   struct engine_out *next; /* among the spare ones */
   struct base_buf buf;
   size_t count;
-  struct {
-    uint64_t plain, wire;
-  } marks[ENGINE_OUT_MARKS];
+  struct engine_mark marks[ENGINE_OUT_MARKS];
 };
 
 /* Live objects; every row is zero once everything is closed. */

@@ -206,6 +206,60 @@ static void a_queue_that_drains_slowly_is_waited_for(void **state) {
   assert_int_equal(u.told[BASE_WRITTEN], 40);
 }
 
+/* The kernel has room for little. */
+static int open_narrow(void) {
+  int fd;
+  user_dial(&u);
+  fd = srv_open(&u);
+  srv_squeeze();
+  return fd;
+}
+
+/* The whole of a long message, at its own speed; how many milliseconds. */
+static uint64_t get_slowly(int fd, size_t n) {
+  enum { STEP = 10000 };
+  static uint8_t bytes[STEP];
+  uint64_t begun = net_loop_update_ms(u.engine->loop);
+  n += 14; /* the header */
+  while (n > 0) {
+    size_t part = n < STEP ? n : STEP;
+    assert_int_equal(srv_read(&u, fd, bytes, part), part);
+    n -= part;
+    dawdle(40);
+  }
+  return net_loop_update_ms(u.engine->loop) - begun;
+}
+
+/* The close is in one batch with what is before it. */
+static void a_close_behind_what_drains_slowly_is_waited_for(void **state) {
+  int fd;
+  (void)state;
+  limits.close_timeout_ms = 600;
+  fd = open_narrow();
+  user_send(&u, 300 * 1000);
+  engine_socket_close(u.client, 1000, "", 0);
+  assert_true(get_slowly(fd, 300 * 1000) > limits.close_timeout_ms);
+  srv_expect_close(&u, fd, 1000, NULL);
+  srv_send_close(&u, fd, 1000, "");
+  srv_close(fd);
+  until_closed(&u);
+  check_clean(&u, 1000);
+  assert_int_equal(u.told[BASE_WRITTEN], 1);
+}
+
+static void a_peer_that_stops_before_our_close_was_not_asked(void **state) {
+  int fd;
+  (void)state;
+  limits.close_timeout_ms = 100;
+  fd = open_narrow();
+  user_send(&u, 300 * 1000);
+  engine_socket_close(u.client, 1000, "", 0);
+  until_closed(&u);
+  check_end(&u, "timeout", "drain");
+  assert_int_equal(u.told[BASE_PARTIAL], 1);
+  srv_close(fd);
+}
+
 static void closing_before_it_is_open_needs_no_handshake(void **state) {
   int fd;
   (void)state;
@@ -436,6 +490,27 @@ static void a_peer_that_talks_need_not_answer_pings(void **state) {
 }
 
 /* A script that keeps the loop from looking is not the peer's fault. */
+/* It is behind what the peer takes slowly, and cannot have come yet. */
+static void a_ping_behind_a_long_frame_is_waited_for(void **state) {
+  struct frame f;
+  int fd;
+  (void)state;
+  limits.ping_interval_ms = 100;
+  limits.ping_timeout_ms = 600;
+  fd = open_narrow();
+  user_send(&u, 700 * 1000);
+  assert_true(get_slowly(fd, 700 * 1000) > 2 * limits.ping_timeout_ms);
+  assert_int_equal(u.downs, 0);
+  assert_true(srv_get(&u, fd, &f));
+  assert_int_equal(f.opcode, WS_PING);
+  free(f.data);
+  srv_send_close(&u, fd, 1000, "");
+  srv_close(fd);
+  until_closed(&u);
+  check_clean(&u, 1000);
+  assert_int_equal(u.told[BASE_WRITTEN], 1);
+}
+
 static void a_late_loop_looks_before_it_blames(void **state) {
   struct frame f;
   uint64_t until_ms;
@@ -473,6 +548,8 @@ int main(void) {
     TEST(a_close_without_an_answer_times_out),
     TEST(a_peer_that_takes_nothing_of_the_queue_times_out),
     TEST(a_queue_that_drains_slowly_is_waited_for),
+    TEST(a_close_behind_what_drains_slowly_is_waited_for),
+    TEST(a_peer_that_stops_before_our_close_was_not_asked),
     TEST(closing_before_it_is_open_needs_no_handshake),
     TEST(closing_before_it_is_open_sends_what_is_queued),
     TEST(terminate_ends_at_once_and_says_so),
@@ -484,6 +561,7 @@ int main(void) {
     TEST(a_peer_that_answers_no_ping_is_given_up),
     TEST(a_peer_that_answers_pings_stays),
     TEST(a_peer_that_talks_need_not_answer_pings),
+    TEST(a_ping_behind_a_long_frame_is_waited_for),
     TEST(a_late_loop_looks_before_it_blames),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
