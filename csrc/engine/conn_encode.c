@@ -109,18 +109,22 @@ static void put_mark(struct engine_conn *c) {
   out->count++;
 }
 
-/* What has failed before, while reading, was told then. */
-bool conn_write_record(struct engine_conn *c, const uint8_t *data, size_t n,
-                       bool more) {
-  struct base_error *err;
-  if (tls_session_write(c->tls, data, n, more) == TLS_OK)
-    return true;
-  err = tls_session_error(c->tls);
+/* TLS cannot write; where it failed before, while reading, that is why. */
+void conn_tls_failed(struct engine_conn *c) {
+  struct base_error *err = tls_session_error(c->tls);
   if (err == NULL) {
     err = c->tail_err;
     c->tail_err = NULL;
   }
   conn_end(c, err);
+}
+
+/* False: the connection ended. */
+static bool write_record(struct engine_conn *c, const uint8_t *data,
+                         size_t n, bool more) {
+  if (tls_session_write(c->tls, data, n, more) == TLS_OK)
+    return true;
+  conn_tls_failed(c);
   return false;
 }
 
@@ -131,7 +135,7 @@ static bool stage_flush(struct stage *st, bool more) {
     return true;
   if (c->tls == NULL)
     base_buf_commit(&c->out->buf, st->used);
-  else if (!conn_write_record(c, st->mem, st->used, more))
+  else if (!write_record(c, st->mem, st->used, more))
     return false;
   put_mark(c);
   st->used = 0;
@@ -354,8 +358,8 @@ struct engine_item *conn_uncopied(const struct engine_conn *c) {
 }
 
 static bool put_uncopied(struct engine_conn *c, struct engine_item *item) {
-  if (!conn_write_record(c, item->blob.data + item->done, RECORD,
-                         item->blob.len - item->done > RECORD))
+  if (!write_record(c, item->blob.data + item->done, RECORD,
+                    item->blob.len - item->done > RECORD))
     return false;
   item->done += RECORD;
   c->framed += RECORD;

@@ -32,7 +32,10 @@ bool conn_send_bytes(struct engine_conn *c, const uint8_t *data, size_t n) {
     conn_end(c, base_error_from(BASE_ERR_MEMORY));
     return false;
   }
-  return conn_write_record(c, data, n, false);
+  if (tls_session_write(c->tls, data, n, false) == TLS_OK)
+    return true;
+  conn_tls_failed(c);
+  return false;
 }
 
 static void start_upgrade(struct engine_conn *c) {

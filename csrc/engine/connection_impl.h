@@ -179,9 +179,7 @@ struct engine_item *conn_uncopied(const struct engine_conn *c);
 /* Its next bytes go into the batch all the same, which is empty. False: the
 ** connection ended. */
 bool conn_encode_copy(struct engine_conn *c, struct engine_item *item);
-/* To TLS. False: the connection ended. */
-bool conn_write_record(struct engine_conn *c, const uint8_t *data, size_t n,
-                       bool more);
+void conn_tls_failed(struct engine_conn *c); /* ends it */
 void conn_item_encoded(struct engine_conn *c, struct engine_item *item);
 
 /* conn_write.c */

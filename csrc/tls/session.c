@@ -52,6 +52,7 @@ struct tls_session {
   bool fin;                   /* the peer's */
   bool closed;                /* close_notify was sent */
   bool keeps;                 /* see keep_room */
+  bool midway;                /* of a message that follows the handshake */
 };
 
 /* ---- the verdict -------------------------------------------------------- */
@@ -518,6 +519,7 @@ enum tls_status tls_session_read(struct tls_session *s, uint8_t *out, size_t n,
     if (ret == 1)
       return TLS_OK;
   } while (again(s, ret, before, &st));
+  s->midway = SSL_in_init(s->ssl);
   forget_errors();
   return st;
 }
@@ -541,7 +543,7 @@ enum tls_status tls_session_write(struct tls_session *s, const uint8_t *in,
 }
 
 bool tls_session_may_write(const struct tls_session *s) {
-  return s->phase == FAILED || !SSL_in_init(s->ssl);
+  return s->phase == FAILED || !s->midway;
 }
 
 bool tls_session_has_failed(const struct tls_session *s) {
