@@ -144,7 +144,7 @@ never [[
   SSL_get_current_cipher SSL_get_error SSL_get_ex_data
   SSL_get_key_update_type
   SSL_get_ex_data_X509_STORE_CTX_idx SSL_get_pending_cipher SSL_get_version
-  SSL_group_to_name SSL_session_reused SSL_version TLS_client_method
+  SSL_group_to_name SSL_in_init SSL_session_reused SSL_version TLS_client_method
   TLS_server_method X509_ALGOR_get0 X509_CRL_get0_nextUpdate X509_CRL_get_ext
   X509_CRL_get_ext_by_NID X509_CRL_get_version X509_EXTENSION_get_critical
   X509_EXTENSION_get_object X509_NAME_ENTRY_get_data X509_NAME_cmp
