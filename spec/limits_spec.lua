@@ -215,7 +215,7 @@ local function caller_words()
   return { python, stall, certs.ca, "clients", ready = false }
 end
 
--- Since when each caller is stuck, where no event of ours tells.
+-- Since when each caller calls, where no event of ours tells.
 local function read_times(near, servers)
   for _ = 1, #servers do
     local at, port = near:line():match "^stuck ([%d.]+) (%d+)$"
@@ -239,6 +239,16 @@ local function run_kept(scheme)
   return near
 end
 
+-- The loop's clock stands still within a pass, which may be a long one: a time
+-- that begins at its end is over so much earlier.
+local longest = 0
+local function watch_passes()
+  local last = now()
+  return wss.timer(0, function()
+    longest, last = math.max(longest, now() - last), now()
+  end, 0.01)
+end
+
 local ran
 local function run_all()
   if ran then return results end
@@ -253,6 +263,7 @@ local function run_all()
   for i, name in ipairs(names) do ports[name] = far.ports[i] end
   local callers, servers = caller_words(), {}
   wss.run(function()
+    local watch = watch_passes()
     for _, row in ipairs(server_rows) do
       for _, scheme in ipairs(row[3]) do
         start_server(row, scheme, callers, servers)
@@ -263,6 +274,7 @@ local function run_all()
       for _, scheme in ipairs(row[3]) do run_client(row, scheme, ports) end
     end
     await(all_told)
+    watch:cancel()
     finished = true
     for _, server in ipairs(servers) do server:close(0) end
     read_times(near, servers)
@@ -296,7 +308,7 @@ describe("whoever stops in the middle", function()
         result.took) or "?")
       assert.are.equal(row[6], result.what, label)
       -- The clock has steps of 10 ms, as the loop's has of 1 ms.
-      assert.is_true(result.took >= row[5] - 0.03, label)
+      assert.is_true(result.took >= row[5] - 0.03 - longest, label)
       assert.is_true(result.took <= row[5] + most, label)
     end
     for name, n in pairs(wss.stats()) do assert.are.equal(0, n, name) end

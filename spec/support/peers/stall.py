@@ -296,6 +296,7 @@ def endless_frames(write):
 
 def call(name, port, ca, stuck):
     where, scheme = name.rsplit(" ", 1)
+    stuck = partial(stuck, port, time.clock_gettime(time.CLOCK_BOOTTIME))
     sock = socket.create_connection(("127.0.0.1", port))
     KEPT.append(sock)
     if where in BARE_CLIENTS:
@@ -312,15 +313,14 @@ def call(name, port, ca, stuck):
 
 
 def clients(ca, pairs):
-    def stuck(port):
-        now = time.clock_gettime(time.CLOCK_BOOTTIME)
-        sys.stdout.write(f"stuck {now:.3f} {port}\n")
+    def stuck(port, since):
+        sys.stdout.write(f"stuck {since:.3f} {port}\n")
         sys.stdout.flush()
 
     for name, port in pairs:
         threading.Thread(
             target=quietly, daemon=True,
-            args=(call, name, int(port), ca, partial(stuck, port))).start()
+            args=(call, name, int(port), ca, stuck)).start()
     hold()
 
 
