@@ -525,7 +525,9 @@ local seconds_or_false = { "number", "false",
 local size = { "number", bad = { -1, 1.5, 0 / 0, math.huge, math.maxinteger } }
 local handler = { "function" }
 local text = { "string", bad = { "NUL\0byte" } }
-local list = { "string", "table", bad = { { 1 }, { "x", {} }, { "x\0" } } }
+local list = { "string", "table",
+  bad = { { 1 }, { "x", {} }, { "x\0" }, { x = "x" }, { "x", y = "y" },
+    { "x", [3] = "z" } } }
 local boolean = { "boolean" }
 local crl_check = { "string", bad = { "", "Leaf", "all", "leaf\0" } }
 local function window(least, most)
@@ -540,8 +542,8 @@ local compress_options = {
 local connect_options = {
   subprotocols = { "string", "table",
     bad = { "no token", "", { "a", "a" }, { 1 }, { "a,b" } } },
-  headers = { "table", bad = { { x = 1 }, { x = { 1 } }, { "x" },
-    { [1.5] = "x" }, { ["a b"] = "x" }, { [""] = "x" }, { x = "a\r\nb: c" },
+  headers = { "table", bad = { { x = 1 }, { x = { 1 } }, { x = { y = "z" } },
+    { "x" }, { [1.5] = "x" }, { ["a b"] = "x" }, { [""] = "x" }, { x = "a\r\nb: c" },
     { x = "a\0b" }, { Host = "x" }, { upgrade = "x" }, { Connection = "x" },
     { ["Sec-WebSocket-Key"] = "x" }, { x = { "a", "b\n" } } } },
   origin = { "string", bad = { "a\r\nb", "", "a\0b" } },

@@ -433,6 +433,17 @@ describe("the loop", function()
     assert.is_nil(wss.timeout())
   end)
 
+  it("is not done for another loop while a server waits", function()
+    local server = assert(wss.listen "ws://127.0.0.1:0")
+    for _ = 1, 3 do
+      wss.step()
+      assert.are.equal("number", type(wss.timeout()))
+    end
+    server:close()
+    while wss.timeout() do wss.step() end
+    assert.are.equal("closed", server.state)
+  end)
+
   it("refuses to be run inside itself", function()
     local err
     wss.timer(0, function() err = select(2, pcall(wss.run)) end)

@@ -162,15 +162,19 @@ static int loop_pollfd(lua_State *L) {
   return 1;
 }
 
+/* A server may wait for its callers without a time: nothing is due then, but
+** there is something to do. */
+enum { IDLE_SECONDS = 3600 };
+
 static int loop_timeout(lua_State *L) {
   struct binding *b = binding_get(L);
   int ms;
   binding_check_alive(b, L, "timeout");
   ms = net_loop_timeout_ms(b->engine->loop);
-  if (ms < 0 || b->live == 0)
+  if (b->live == 0)
     lua_pushnil(L);
   else
-    lua_pushnumber(L, ms / 1000.0);
+    lua_pushnumber(L, ms < 0 ? IDLE_SECONDS : ms / 1000.0);
   return 1;
 }
 

@@ -159,6 +159,17 @@ const char *options_string(lua_State *L, int index, const char *name) {
   return s;
 }
 
+/* Of the table on top; -1 if it is none, but has other keys. */
+static lua_Integer list_length(lua_State *L) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, -1), count = 0;
+  lua_pushnil(L);
+  while (lua_next(L, -2) != 0) {
+    lua_pop(L, 1);
+    count++;
+  }
+  return count == n ? n : -1;
+}
+
 /* The string on top, or the list of strings, becomes a list of our own, which
 ** nobody can change while its strings are in use [-1, +1]. */
 static void own_list(lua_State *L, const char *name) {
@@ -171,7 +182,9 @@ static void own_list(lua_State *L, const char *name) {
     lua_rawseti(L, -2, 1);
     return;
   }
-  n = (lua_Integer)lua_rawlen(L, -1);
+  n = list_length(L);
+  if (n < 0)
+    luaL_error(L, "option '%s': a list has no keys but 1, 2, …", name);
   lua_newtable(L);
   for (i = 1; i <= n; i++) {
     lua_rawgeti(L, -2, i);
@@ -297,7 +310,9 @@ void options_headers(lua_State *L, int index, const char *what,
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     if (lua_istable(L, -1)) {
-      lua_Integer i, n = (lua_Integer)lua_rawlen(L, -1);
+      lua_Integer i, n = list_length(L);
+      if (n < 0)
+        luaL_error(L, "%s: a list has no keys but 1, 2, …", what);
       for (i = 1; i <= n; i++) {
         lua_pushvalue(L, -2);
         lua_rawgeti(L, -2, i);
