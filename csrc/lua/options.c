@@ -184,7 +184,7 @@ static void own_list(lua_State *L, const char *name) {
   }
   n = list_length(L);
   if (n < 0)
-    luaL_error(L, "option '%s': a list has no keys but 1, 2, …", name);
+    luaL_error(L, "option '%s': a list has no keys but 1, 2, ...", name);
   lua_newtable(L);
   for (i = 1; i <= n; i++) {
     lua_rawgeti(L, -2, i);
@@ -312,7 +312,7 @@ void options_headers(lua_State *L, int index, const char *what,
     if (lua_istable(L, -1)) {
       lua_Integer i, n = list_length(L);
       if (n < 0)
-        luaL_error(L, "%s: a list has no keys but 1, 2, …", what);
+        luaL_error(L, "%s: a list has no keys but 1, 2, ...", what);
       for (i = 1; i <= n; i++) {
         lua_pushvalue(L, -2);
         lua_rawgeti(L, -2, i);

@@ -86,6 +86,12 @@ local function choice(words)
   end)
 end
 
+local function has_other_keys(list)
+  local count = 0
+  for _ in next, list do count = count + 1 end
+  return count ~= rawlen(list) and "a list has no keys but 1, 2, ..." or nil
+end
+
 -- A string or a list of strings, of which `one` may say more.
 local function strings(one, some)
   return function(v)
@@ -94,6 +100,7 @@ local function strings(one, some)
     end
     local list = type(v) == "string" and { v } or v
     local unsure, seen = nil, {}
+    if has_other_keys(list) then return has_other_keys(list) end
     for i = 1, rawlen(list) do
       if type(rawget(list, i)) ~= "string" then
         return wrong("list of strings", rawget(list, i))
@@ -163,6 +170,7 @@ local function headers(v)
   local says = {}
   for name, value in next, v do
     local list = type(value) == "table" and value or { value }
+    says[#says + 1] = has_other_keys(list)
     for i = 1, rawlen(list) do
       says[#says + 1] = header(name, rawget(list, i))
     end
