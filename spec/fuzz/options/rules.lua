@@ -87,9 +87,9 @@ local function choice(words)
 end
 
 local function has_other_keys(list)
-  local count = 0
-  for _ in next, list do count = count + 1 end
-  return count ~= rawlen(list) and "a list has no keys but 1, 2, ..." or nil
+  local n = 0
+  for _ in next, list do n = n + 1 end
+  return n ~= rawlen(list) and "a list has no keys but 1, 2, ..." or nil
 end
 
 -- A string or a list of strings, of which `one` may say more.
