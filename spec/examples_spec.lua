@@ -426,8 +426,11 @@ describe("README.md", function()
     local body = whole[1]:gsub("%(\"wss://127.0.0.1:8443\"",
       "(\"wss://127.0.0.1:0\"")
       :gsub("\"wss://127.0.0.1:8443/\"", "server.url .. \"/\"")
+    local output = run(body, 0, made.path)
     assert.are.equal("TLSv1.3, CN=localhost,O=uvwss development\n"
-      .. "text\tHELLO\nclosed\t1000\tnil\n", run(body, 0, made.path))
+      .. "text\tHELLO\nclosed\t1000\tnil\n", output)
+    assert.matches("It prints\n\n" .. output:gsub("[^\n]+", "    %0") .. "\n",
+      process.read_file "README.md", 1, true)
   end)
 
   it("has a script for the command's server", function()
