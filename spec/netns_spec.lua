@@ -6,17 +6,19 @@ local process = require "spec.support.process"
 
 local identity = certs "server"
 
--- No spec waits for ever.
+-- No spec waits for ever, and who is waited for ends with whoever waits.
 local patience = tostring(60 * (tonumber(os.getenv "UVWSS_SLOW") or 1))
 
 local function server_on(net)
-  return process.start(net:on("far", { "timeout", patience, "lua5.4",
-    "spec/support/far.lua", "server", net.far, identity.cert, identity.key }))
+  return process.start(net:on("far", { "timeout", patience,
+    "setpriv", "--pdeathsig", "KILL", "lua5.4", "spec/support/far.lua", "server",
+    net.far, identity.cert, identity.key }))
 end
 
 local function client_on(net, port, bytes)
-  local words = net:on("near", { "timeout", patience, "lua5.4",
-    "spec/support/far.lua", "client", ("wss://%s:%d/"):format(net.far, port),
+  local words = net:on("near", { "timeout", patience,
+    "setpriv", "--pdeathsig", "KILL", "lua5.4", "spec/support/far.lua", "client",
+    ("wss://%s:%d/"):format(net.far, port),
     certs.ca, bytes and tostring(bytes) })
   words.ready = false
   return process.start(words)
