@@ -101,7 +101,7 @@ struct engine_conn {
   uint64_t plain_taken, mark_wire; /* where the last used mark stood */
   struct base_buf control; /* [opcode, length, payload] waiting */
   struct conn_ping *pings;
-  uint64_t ping_end;       /* where the last ping ends among the frames */
+  uint64_t ping_end;         /* where the last ping ends among the frames */
   bool mute;                 /* nothing can be sent; what came is taken */
   struct base_error *broken; /* why, if it is not tail_err */
 

@@ -489,7 +489,6 @@ static void a_peer_that_talks_need_not_answer_pings(void **state) {
   srv_close(fd);
 }
 
-/* A script that keeps the loop from looking is not the peer's fault. */
 /* It is behind what the peer takes slowly, and cannot have come yet. */
 static void a_ping_behind_a_long_frame_is_waited_for(void **state) {
   struct frame f;
@@ -511,6 +510,7 @@ static void a_ping_behind_a_long_frame_is_waited_for(void **state) {
   assert_int_equal(u.told[BASE_WRITTEN], 1);
 }
 
+/* A script that keeps the loop from looking is not the peer's fault. */
 static void a_late_loop_looks_before_it_blames(void **state) {
   struct frame f;
   uint64_t until_ms;

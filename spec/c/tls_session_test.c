@@ -141,18 +141,26 @@ static void to_the_server(struct line *l) {
   (void)SSL_do_handshake(l->server);
 }
 
-/* All that the server has said so far, at once. */
-static size_t to_the_client(struct line *l) {
+/* All that the server has said so far, taken from it; to be freed. */
+static char *taken_from_the_server(struct line *l, size_t *n) {
   char *bytes, *copy;
-  long n = BIO_get_mem_data(SSL_get_wbio(l->server), &bytes);
-  assert_true(n > 0);
-  copy = (char *)malloc((size_t)n);
+  long size = BIO_get_mem_data(SSL_get_wbio(l->server), &bytes);
+  assert_true(size > 0);
+  *n = (size_t)size;
+  copy = (char *)malloc(*n);
   assert_non_null(copy);
-  memcpy(copy, bytes, (size_t)n);
+  memcpy(copy, bytes, *n);
   (void)BIO_reset(SSL_get_wbio(l->server));
-  line_feed(l, copy, (size_t)n);
-  free(copy);
-  return (size_t)n;
+  return copy;
+}
+
+/* The same, at once. */
+static size_t to_the_client(struct line *l) {
+  size_t n;
+  char *bytes = taken_from_the_server(l, &n);
+  line_feed(l, bytes, n);
+  free(bytes);
+  return n;
 }
 
 static void what_follows_the_handshake_at_once_is_not_lost(void **state) {
@@ -1072,9 +1080,9 @@ static void key_updates_cost_no_more_than_they_bring(void **state) {
 static void a_ticket_in_pieces_holds_up_writing(void **state) {
   SSL_CTX *server = server_of(TLS1_3_VERSION);
   struct tls_context *c = usual();
-  char data[2000], *bytes, *copy;
+  char data[2000], *bytes;
   struct line l;
-  long n;
+  size_t n;
   (void)state;
   connect_with(&l, c, server, NULL);
   memset(data, 'x', sizeof data);
@@ -1083,17 +1091,14 @@ static void a_ticket_in_pieces_holds_up_writing(void **state) {
                                                    data, sizeof data), 1);
   assert_int_equal(SSL_new_session_ticket(l.server), 1);
   assert_int_equal(SSL_do_handshake(l.server), 1);
-  n = BIO_get_mem_data(SSL_get_wbio(l.server), &bytes);
+  bytes = taken_from_the_server(&l, &n);
   assert_true(n > 4 * 512);
-  copy = (char *)malloc((size_t)n);
-  assert_non_null(copy);
-  memcpy(copy, bytes, (size_t)n);
-  (void)BIO_reset(SSL_get_wbio(l.server));
   assert_true(tls_session_may_write(l.client));
-  line_feed(&l, copy, 600);
+  line_feed(&l, bytes, 600);
   assert_int_equal(l.status, TLS_WANT);
   assert_false(tls_session_may_write(l.client));
-  line_feed(&l, copy + 600, (size_t)n - 600);
+  line_feed(&l, bytes + 600, n - 600);
+  free(bytes);
   assert_true(tls_session_may_write(l.client));
   base_buf_clear(&l.sent_up);
   say(&l, "after it", 8);
@@ -1102,11 +1107,11 @@ static void a_ticket_in_pieces_holds_up_writing(void **state) {
   /* Who writes all the same is told why not. */
   assert_int_equal(SSL_new_session_ticket(l.server), 1);
   assert_int_equal(SSL_do_handshake(l.server), 1);
-  (void)BIO_get_mem_data(SSL_get_wbio(l.server), &bytes);
+  bytes = taken_from_the_server(&l, &n);
   line_feed(&l, bytes, 600);
+  free(bytes);
   l.status = tls_session_write(l.client, (const uint8_t *)"x", 1, false);
   failed(&l, BASE_KIND_TLS, "unexpected_message", "did not finish");
-  free(copy);
   line_close(&l);
   tls_context_unref(c);
   SSL_CTX_free(server);

@@ -5,10 +5,6 @@ local function url(server)
   return ("ws://127.0.0.1:%d/"):format(server.port)
 end
 
-local function until_ended(server)
-  while peers.told(server).event ~= "end" do end
-end
-
 -- A write that failed ended the connection over what was still to be read.
 describe("what a peer said before it hung up", function()
   it("is heard although a write fails: messages, code and reason", function()
@@ -19,7 +15,7 @@ describe("what a peer said before it hung up", function()
     local seen = {}
     function ws:onopen()
       self:send("go", "text", function()
-        until_ended(server)
+        peers.until_ended(server)
         self:send "into the void"
       end)
     end
@@ -41,7 +37,7 @@ describe("what a peer said before it hung up", function()
     wss.run(function()
       for data in ws:messages() do
         table.insert(seen, data)
-        if data == "a" then until_ended(server) end
+        if data == "a" then peers.until_ended(server) end
         for _ = 1, 3 do
           ws:send "answer"
           wss.sleep(0)

@@ -6,10 +6,6 @@ local certs = require "spec.support.certs"
 local peers = require "spec.support.peers"
 local wss = require "uvwss"
 
-local function until_ended(server)
-  while peers.told(server).event ~= "end" do end
-end
-
 local function until_open(ws)
   while ws.state ~= "open" do wss.sleep(0.001) end
 end
@@ -21,7 +17,7 @@ local function open(options)
   options = options or {}
   options.tls = { ca = certs.ca }
   local ws = wss.connect(("wss://localhost:%d/"):format(server.port), options)
-  function ws:onopen() until_ended(server) end
+  function ws:onopen() peers.until_ended(server) end
   return ws, server
 end
 

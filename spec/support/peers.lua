@@ -90,6 +90,11 @@ function peers.told(child)
   return line and assert(json.decode(line))
 end
 
+---Wait, and let nothing else go on here, until a script of `raw` has ended.
+function peers.until_ended(child)
+  while peers.told(child).event ~= "end" do end
+end
+
 ---The counts of an echo or of chaos.
 function peers.counts(child, signal)
   child:signal(signal or "USR1")

@@ -100,7 +100,8 @@ local function strings(one, some)
     end
     local list = type(v) == "string" and { v } or v
     local unsure, seen = nil, {}
-    if has_other_keys(list) then return has_other_keys(list) end
+    local says = has_other_keys(list)
+    if says then return says end
     for i = 1, rawlen(list) do
       if type(rawget(list, i)) ~= "string" then
         return wrong("list of strings", rawget(list, i))
@@ -111,7 +112,7 @@ local function strings(one, some)
       if has_nul(s) then return "contains a NUL byte" end
     end
     for i = 1, rawlen(list) do
-      local says = one and one(rawget(list, i), seen)
+      says = one and one(rawget(list, i), seen)
       if says then return says end
       unsure = unsure or says
     end
